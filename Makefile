@@ -1,0 +1,50 @@
+# Python 3.11: Triton's Python backend is built for it.
+PYTHON ?= python3
+UV = .venv/bin/uv
+COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
+	--custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up down test lint bench lock upgrade clean
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing: servers, models, packages, demo photos; safe to interrupt and repeat
+	@$(PYTHON) -m infra.local.setup
+
+setup-dev:
+	@$(PYTHON) -m infra.local.setup --dev
+
+demo: setup ## set up, start everything, import a catalogue, search it
+	@.venv/bin/museum demo
+
+up: setup ## start the stack and leave it running
+	@.venv/bin/museum up --detach
+
+down: ## stop the stack; what was stored stays
+	@.venv/bin/museum down
+
+test: lint ## set up, check types and style, run all tests
+	@.venv/bin/pytest -q --ignore=tests/benchmarks
+
+lint: setup-dev ## check types and style
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy --no-error-summary
+
+bench: setup-dev ## measure; prints the README's table
+	@.venv/bin/pytest -q -s tests/benchmarks
+
+lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still fit
+	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	@$(COMPILE) pyproject.toml requirements/build.in --extra local -o requirements/local.txt
+	@$(COMPILE) pyproject.toml requirements/build.in --extra local --extra dev -c requirements/local.txt -o requirements/dev.txt
+	@$(COMPILE) requirements/triton.in -o requirements/triton.txt
+	@$(COMPILE) --no-deps requirements/wheels.in -o requirements/wheels.txt
+
+upgrade: COMPILE += --upgrade
+upgrade: lock ## the same, with the newest versions
+
+clean: ## remove what set-up put into this folder; keeps the cache and the stacks' data
+	@rm -rf .venv .venv-triton .mypy_cache .ruff_cache .pytest_cache *.egg-info
