@@ -1,0 +1,153 @@
+"""What a handler may ask of the outside world. Each port has a real adapter, an in-memory twin,
+and one contract suite in ``tests/contract`` that runs against both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:  # a function without pixels or vectors starts 0.15 s sooner
+    import numpy as np
+    from numpy.typing import NDArray
+
+Pixels: TypeAlias = "NDArray[np.uint8]"
+"""uint8, shape (n, height, width, 3), RGB in sRGB: what an encoder takes."""
+
+Vectors: TypeAlias = "NDArray[np.float32]"
+"""float32, shape (n, dim), each row of unit length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """One stored object as a listing or a HEAD tells it. ``version`` is versionId, or eTag without quotes."""
+
+    bucket: str
+    key: str
+    version: str
+    size: int
+    modified: float
+    """Seconds since the epoch, the store's clock."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """User metadata, lower-case names without ``x-amz-meta-``. Empty in listings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """One stored object with its bytes."""
+
+    info: ObjectInfo
+    body: bytes
+
+
+class ObjectStore(Protocol):
+    """S3, as much of it as is needed.
+
+    Every method raises ``Unavailable("s3", …)`` when the server refuses connections, times out, throttles
+    or answers 5xx, and ``Retry`` for an answer that it cannot explain. A bucket that does not exist is
+    ``Reject("unknown-bucket", …)``.
+    """
+
+    def head(self, bucket: str, key: str) -> ObjectInfo | None:
+        """The object's facts, or ``None`` where there is none."""
+
+    def get(self, bucket: str, key: str, *, limit: int | None = None) -> StoredObject | None:
+        """The object with its bytes, or ``None``. Larger than ``limit`` bytes: ``Reject("too-large", …)``,
+        without reading the body."""
+
+    def put(self, bucket: str, key: str, body: bytes, *, content_type: str, metadata: Mapping[str, str] = {}) -> str:
+        """Store, replacing what is there. Returns the version. The client never adds or decodes anything in the key."""
+
+    def create(self, bucket: str, key: str, body: bytes, *, content_type: str) -> bool:
+        """Store if nothing is there (``If-None-Match: *``): the first writer wins. False where something is.
+
+        Where the store ignores the condition, the adapter serialises within its own process and says so once
+        in the log: weaker, since two processes could both win.
+        """
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove; removing what is not there is no error."""
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Everything below a prefix, in key order, page by page."""
+
+
+class Encoder(Protocol):
+    """A neural network that maps pixels to unit vectors."""
+
+    def encode(self, pixels: Pixels, *, fingerprint: str) -> Vectors:
+        """Embed a batch.
+
+        Raises ``Unavailable("triton", …)`` when nothing answers, the queue is full, or what is served carries
+        another fingerprint than the one asked for; ``Retry`` for NaN or a malformed answer.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRow:
+    """One vector of one view of one image in the collection of its fingerprint."""
+
+    id: str
+    """sha256 hex of (bucket, key, view): :func:`functions.events.row_id`."""
+    museum: str
+    object_id: str
+    class_code: int
+    """typologyId of the State Catalogue, 0 where unknown."""
+    public: bool
+    status: str
+    """``active``; anything else is not searched."""
+    bucket: str
+    key: str
+    version: str
+    view: str
+    sha256: str
+    """sha256 hex of the photo's bytes: where its display copies are."""
+    record_version: str
+    """Version of the record.json that the row was made from, empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One row that is near a query vector, with its cosine, not rescaled."""
+
+    row: IndexRow
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a searcher may see: rows of their own museum, and public rows of all. Acts inside the index."""
+
+    museum: str
+
+
+class VectorIndex(Protocol):
+    """Milvus. One collection a fingerprint (``images_<first 12 characters>``), made on first use.
+
+    Raises ``Unavailable("milvus", …)`` when the server refuses or times out. Reads see every acknowledged write.
+    """
+
+    def collections(self) -> Sequence[str]:
+        """Fingerprints (first 12 characters) of the collections that exist."""
+
+    def upsert(self, fingerprint: str, rows: Sequence[tuple[IndexRow, NDArray[np.float32]]]) -> None:
+        """Write rows with their vectors (shape (dim,)); the same id replaces. Creates the collection.
+
+        A vector of another dimension than the collection's is a ``Reject("wrong-dimension", …)``.
+        """
+
+    def delete(self, fingerprint: str, ids: Sequence[str]) -> None:
+        """Remove rows; absent ids and an absent collection are no error."""
+
+    def rows(self, fingerprint: str, museum: str, object_id: str) -> Sequence[IndexRow]:
+        """All rows of one object, without vectors; empty where there is no collection."""
+
+    def search(self, fingerprint: str, vectors: Vectors, *, scope: Scope, limit: int) -> Sequence[Sequence[Match]]:
+        """For each query vector the nearest active rows that the scope may see, best first, at most ``limit``.
+
+        Empty where there is no collection of that fingerprint: vectors of two models never meet.
+        """
+
+    def count(self, fingerprint: str) -> int:
+        """Rows in the collection, 0 where there is none. May lag by a few seconds."""
