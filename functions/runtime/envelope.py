@@ -1,0 +1,118 @@
+"""CloudEvents in and out of an HTTP request: decoded and validated once, here, at the edge.
+
+The envelope is built by the SDK's ``from_http``/``to_binary``; broken JSON is found here, since the framework hands raw
+bytes on with a 200.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from cloudevents.exceptions import GenericException
+from cloudevents.http import CloudEvent, from_http
+
+from functions import events, versions
+from functions.errors import Unavailable
+
+CONTRACTS = "urn:museumsearch:contract:"
+TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+
+
+class Undecodable(Exception):
+    """A delivery that no version of this function can ever read: answered with 422."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A decoded delivery: the envelope's facts and the typed event."""
+
+    id: str
+    type: str
+    lane: events.Lane
+    traceparent: str
+    event: Any
+
+
+def trace_of(traceparent: str | None, event_id: str) -> str:
+    """The W3C trace context for what is made of an event: same trace, new span.
+
+    Without a valid one the trace begins here, with an id derived from the event's, so that copies share it.
+    """
+    match = TRACEPARENT.match(traceparent or "")
+    trace = match.group(1) if match else uuid.uuid5(uuid.NAMESPACE_URL, event_id).hex
+    return f"00-{trace}-{uuid.uuid4().hex[:16]}-01"
+
+
+def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]) -> Incoming:
+    """Read one CloudEvent, binary or structured.
+
+    Raises ``Undecodable`` for what can never be read, and ``Unavailable`` for a version newer than this release knows:
+    the message waits for the release that reads it.
+    """
+    try:
+        envelope = from_http(dict(headers), body, data_unmarshaller=lambda raw: raw)
+    except (GenericException, ValueError, UnicodeDecodeError) as error:
+        raise Undecodable("not-a-cloudevent", f"expected a CloudEvent 1.0 in binary or structured mode: {error}") from None
+    attributes = envelope.get_attributes()
+    kind = str(attributes["type"])
+    data = envelope.get_data()
+    return Incoming(
+        id=str(attributes["id"]),
+        type=kind,
+        lane="bulk" if attributes.get("lane") == "bulk" else "interactive",
+        traceparent=trace_of(attributes.get("traceparent"), str(attributes["id"])),
+        event=typed(kind, data, consumes=consumes),
+    )
+
+
+def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
+    """The dataclass of an event type, of this version or the one before.
+
+    Raises ``Undecodable`` (unknown type, too old, broken JSON, missing or wrong fields) and ``Unavailable`` (too new).
+    """
+    current = versions.current_of(kind)
+    if current is None or current not in consumes:
+        raise Undecodable("unknown-type", f"this function reads {', '.join(consumes)}; the event is a {kind}")
+    if versions.number(kind) > versions.number(current):
+        raise Unavailable("a newer release", f"the event is a {kind} and this release reads up to {current}")
+    try:
+        raw = json.loads(data) if isinstance(data, bytes | bytearray | str) else data
+    except ValueError as error:
+        raise Undecodable("broken-json", f"the data of this {kind} is not JSON: {error}") from None
+    try:
+        return msgspec.convert(versions.upgrade(kind, raw), events.BY_TYPE[current])
+    except versions.TooOld as error:
+        raise Undecodable("too-old", str(error)) from None
+    except msgspec.ValidationError as error:
+        raise Undecodable("wrong-data", f"the data of this {kind} does not fit its contract: {error}") from None
+
+
+def envelope_of(event: Any, *, event_id: str, step: str, traceparent: str, previous: bool = False) -> CloudEvent:
+    """Wrap an event for the wire. ``previous`` writes the version before, while a release rolls out."""
+    kind, data = versions.downgrade(event.TYPE, events.to_data(event)) if previous else (event.TYPE, events.to_data(event))
+    attributes = {
+        "id": event_id,
+        "source": f"/museum-search/{step}",
+        "type": kind,
+        "subject": events.subject_of(getattr(event, "key", "")) or "-",
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "dataschema": CONTRACTS + kind.removeprefix(events.TYPE_PREFIX),
+        "datacontenttype": "application/json",
+        "traceparent": traceparent,
+    }
+    for name in ("museum", "owner", "lane", "purpose"):
+        if value := getattr(event, name, ""):
+            attributes[name] = events.subject_of(value)
+    return CloudEvent(attributes, data)

@@ -1,0 +1,47 @@
+"""One JSON line per event: never the body, never a credential."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from functions.runtime.envelope import Incoming
+
+
+class JsonLines(logging.Formatter):
+    """A record as one JSON object; ``extra={"fields": {…}}`` is merged in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Send the ``museum`` loggers to standard error as JSON lines. Safe to repeat."""
+    logger = logging.getLogger("museum")
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False
+
+
+def event_line(log: logging.Logger, function: str, incoming: Incoming | None, outcome: str, started: float) -> None:
+    """Log what became of one delivery."""
+    fields = {"function": function, "outcome": outcome, "ms": round((time.perf_counter() - started) * 1000, 1)}
+    if incoming is not None:
+        fields |= {"id": incoming.id, "type": incoming.type, "lane": incoming.lane, "trace": incoming.traceparent[3:35]}
+    log.info("event", extra={"fields": fields})

@@ -1,0 +1,33 @@
+"""A value that is read again when it is older than so many seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class RememberedBy(Generic[K, T]):
+    """Call it with a key for the value; ``read`` runs at most once in ``max_age`` seconds, in one thread at a time.
+
+    What ``read`` raises is raised to the caller and not remembered. For a handful of keys: none is ever dropped.
+    """
+
+    def __init__(self, read: Callable[[K], T], *, max_age: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._max_age = max_age
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._values: dict[K, tuple[float, T]] = {}
+
+    def __call__(self, key: K) -> T:
+        """The value, at most ``max_age`` seconds old."""
+        with self._lock:
+            known = self._values.get(key)
+            if known is None or self._clock() - known[0] > self._max_age:
+                known = self._values[key] = (self._clock(), self._read(key))
+            return known[1]
