@@ -1,0 +1,177 @@
+"""index: make the rows of one object equal to what S3 says now.
+
+An event is a hint, S3 is the truth. Whatever came (a new vector, a changed record, a removed photo), the same thing is
+done: list the object, compare with its rows, write and delete the difference, and go round if the listing changed
+meanwhile. So a late or repeated event changes nothing, and a create never brings back what was deleted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from functions import outcome
+from functions.catalogue.keys import CatalogueKey, parse_catalogue
+from functions.catalogue.record import Listing, listing_of
+from functions.errors import Retry
+from functions.events import CatalogueEmbedded, ImageIndexed, ImageRemoved, ObjectChanged, row_id, upload_id
+from functions.outcome import Outcome
+from functions.ports import IndexRow, ObjectStore, VectorIndex
+from functions.runtime.carry import carried
+from functions.runtime.settings import Buckets
+
+ROUNDS = 5
+"""How often an object may change while it is compared, before its message waits a second."""
+
+Rows = list[tuple[IndexRow, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """An object as S3 has it: the version of each of its keys."""
+
+    place: CatalogueKey
+    bucket: str
+    versions: Mapping[str, str]
+
+    @property
+    def record_version(self) -> str:
+        """Version of the record, empty where there is none."""
+        return self.versions.get(self.place.record_key, "")
+
+    @property
+    def photos(self) -> list[tuple[str, str]]:
+        """(key, version) of each photo."""
+        return [(key, version) for key, version in self.versions.items() if key != self.place.record_key]
+
+
+def index(
+    event: CatalogueEmbedded | ImageRemoved | ObjectChanged,
+    *,
+    store: ObjectStore,
+    rows: VectorIndex,
+    buckets: Buckets,
+    live: Callable[[], str],
+) -> ImageIndexed:
+    """Bring the object's rows up to date, and say whether what the event tells of is still so.
+
+    ``live`` gives the live fingerprint, whose collection is made anew where it was lost.
+    """
+    made = made_by(event) if isinstance(event, CatalogueEmbedded) else None
+    place = parse_catalogue(event.key, museum=event.museum)
+    for _ in range(ROUNDS):
+        before = snapshot(store, event.bucket, place)
+        current = before.versions.get(event.key) == event.version
+        fingerprints = [event.fingerprint] if isinstance(event, CatalogueEmbedded) else known(rows, live())
+        for fingerprint in fingerprints:
+            bring_up_to_date(fingerprint, before, made, store=store, rows=rows, buckets=buckets)
+        if made is not None:
+            made = replace(made, status="indexed" if current else "superseded", ended_at=time.time())
+            outcome.write(store, buckets.state, made)
+        if current and event.key == place.record_key:
+            outcome.write(store, buckets.state, of_record(event, listing(before, store)))
+        if snapshot(store, event.bucket, place) == before:
+            return ImageIndexed(
+                **carried(event), fingerprint=",".join(fingerprints), status="indexed" if current else "superseded"
+            )
+    raise Retry(f"object {place.prefix} changed {ROUNDS} times while it was indexed")
+
+
+def known(rows: VectorIndex, live: str) -> list[str]:
+    """Every collection that there is or should be, by its first 12 characters."""
+    return sorted({*rows.collections(), live[:12]})
+
+
+def made_by(event: CatalogueEmbedded) -> Outcome:
+    """The outcome that an embedded photo will have."""
+    return outcome.ended(
+        event,
+        "indexed",
+        step="index",
+        fingerprint=event.fingerprint,
+        sha256=event.images[0].sha256,
+        vectors=event.vectors,
+    )
+
+
+def of_record(event: CatalogueEmbedded | ImageRemoved | ObjectChanged, listed: Listing) -> Outcome:
+    """The outcome of a record's version, by which the sweep knows that its event was not lost."""
+    if listed.problem:
+        return outcome.ended(event, "rejected", step="index", code="bad-record", reason=listed.problem)
+    return outcome.ended(event, "indexed", step="index")
+
+
+def snapshot(store: ObjectStore, bucket: str, place: CatalogueKey) -> Snapshot:
+    """The object as it is now: one listing."""
+    listed = store.list(bucket, place.prefix)
+    return Snapshot(place=place, bucket=bucket, versions={item.key: item.version for item in listed if place.owns(item.key)})
+
+
+def bring_up_to_date(
+    fingerprint: str,
+    now: Snapshot,
+    made: Outcome | None,
+    *,
+    store: ObjectStore,
+    rows: VectorIndex,
+    buckets: Buckets,
+) -> None:
+    """Write the rows that are missing or stale, delete those that S3 no longer has."""
+    existing = rows.rows(fingerprint, now.place.museum, now.place.object_id)
+    good = {(row.key, row.version) for row in existing if row.record_version == now.record_version}
+    missing = [photo for photo in now.photos if photo not in good]
+    outcomes = [found for photo in missing if (found := vectors_of(now.bucket, *photo, made, store, buckets))]
+    usable = [found for found in outcomes if found.fingerprint[:12] == fingerprint[:12]]
+    if usable:
+        rows.upsert(fingerprint, rows_of(usable, now, listing(now, store)))
+    gone = [row.id for row in existing if (row.key, row.version) not in set(now.photos)]
+    written = {row_id(found.bucket, found.key, vector.view) for found in usable for vector in found.vectors}
+    rows.delete(fingerprint, [row for row in gone if row not in written])
+
+
+def vectors_of(bucket: str, key: str, version: str, made: Outcome | None, store: ObjectStore, buckets: Buckets) -> Outcome | None:
+    """The outcome that holds a photo's vectors: the event's own, or the stored one. ``None`` while it is on its way."""
+    upload = upload_id(bucket, key, version)
+    if made is not None and made.upload_id == upload:
+        return made
+    found = outcome.read(store, buckets.state, upload)
+    if found is None or not found.vectors:
+        return None
+    if found.status != "indexed":  # it was gone when it was embedded, and is back
+        outcome.write(store, buckets.state, replace(found, status="indexed", ended_at=time.time()))
+    return found
+
+
+def listing(now: Snapshot, store: ObjectStore) -> Listing:
+    """What the record says that a row needs; an object without a readable record is listed without class and not public."""
+    found = store.get(now.bucket, now.place.record_key) if now.record_version else None
+    return listing_of(found.body if found else None)
+
+
+def rows_of(outcomes: Iterable[Outcome], now: Snapshot, listed: Listing) -> Rows:
+    """One row a vector."""
+    return [
+        (
+            IndexRow(
+                id=row_id(found.bucket, found.key, vector.view),
+                museum=now.place.museum,
+                object_id=now.place.object_id,
+                class_code=listed.class_code,
+                public=listed.public,
+                status="active",
+                bucket=found.bucket,
+                key=found.key,
+                version=found.version,
+                view=vector.view,
+                sha256=found.sha256,
+                record_version=now.record_version,
+            ),
+            vector.unpack(),
+        )
+        for found in outcomes
+        for vector in found.vectors
+    ]

@@ -1,0 +1,29 @@
+"""index as a function: ``functions-framework --source functions/index/main.py --target index``."""
+
+from __future__ import annotations
+
+from functions import live
+from functions.adapters.milvus import MilvusIndex
+from functions.adapters.s3 import S3Store
+from functions.events import CatalogueEmbedded, ImageIndexed, ImageRemoved, ObjectChanged
+from functions.index import handler
+from functions.runtime.function import function
+from functions.runtime.remember import RememberedBy
+from functions.runtime.settings import Settings, load
+
+settings = load(Settings)
+store = S3Store(settings)
+rows = MilvusIndex(settings.museum_milvus_uri)
+live_model: RememberedBy[str, live.LiveModel] = RememberedBy(lambda bucket: live.read(store, bucket), max_age=live.MAX_AGE)
+
+
+@function("index", previous=settings.museum_write_versions == "previous")
+def index(event: CatalogueEmbedded | ImageRemoved | ObjectChanged) -> ImageIndexed:
+    """An object's vectors and record → its rows."""
+    return handler.index(
+        event,
+        store=store,
+        rows=rows,
+        buckets=settings.buckets,
+        live=lambda: live_model(settings.museum_bucket_state).fingerprint,
+    )

@@ -1,0 +1,128 @@
+"""ingest: what a bucket says becomes events of ours, one for each upload, record and removal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from functions import outcome
+from functions.bucket_events import Change, parse
+from functions.catalogue.keys import PARTS, CatalogueKey, QueryKey, parse_catalogue, parse_query
+from functions.errors import MOMENTARY, Reject
+from functions.events import (
+    MAX_PHOTOS,
+    BucketNotified,
+    Image,
+    ImageReceived,
+    ImageRejected,
+    ImageRemoved,
+    ObjectChanged,
+    Region,
+)
+from functions.ports import ObjectStore
+from functions.results import Announcement, announcement, is_final, read_result
+from functions.runtime.settings import Buckets
+from functions.uploads import common_of
+
+MAX_QUERY_FILE = 64_000
+"""Bytes of a ``*.query.json``."""
+
+Ingested = ImageReceived | ImageRemoved | ObjectChanged | Announcement
+
+
+class QueryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``*.query.json``: the photos of one object, and the part of the first that is meant."""
+
+    photos: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_PHOTOS)]
+    region: Region | None = None
+
+
+def ingest(event: BucketNotified, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> list[Ingested]:
+    """The events of a notification. One bad record hurts only itself. ``museum`` and ``owner`` are the defaults."""
+    return [
+        made
+        for change in parse(event.body)
+        if (made := safely(change, store=store, buckets=buckets, museum=museum, owner=owner)) is not None
+    ]
+
+
+def safely(change: Change, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> Ingested | None:
+    """One change's event; a ``Reject`` becomes the event that says so, since its neighbours go on."""
+    common = common_of(change, buckets, museum, owner)
+    try:
+        if change.bucket == buckets.queries:
+            return of_query(change, common, parse_query(change.key, museum=museum, owner=owner), store, buckets)
+        if change.bucket == buckets.catalogue:
+            return of_catalogue(change, common, parse_catalogue(change.key, museum=museum), store, buckets)
+        expected = f"{buckets.queries} or {buckets.catalogue}"
+        raise Reject("unknown-bucket", f"expected an upload to {expected}, found one to {change.bucket}")
+    except Reject as reject:
+        return ImageRejected(**common, step="ingest", code=reject.code, reason=reject.reason)
+
+
+def of_query(
+    change: Change, common: dict[str, Any], key: QueryKey, store: ObjectStore, buckets: Buckets
+) -> ImageReceived | Announcement | None:
+    """A query is searched once; one that has a result is announced again."""
+    if change.kind == "removed" or key.kind == "part":
+        return None
+    known = read_result(store, buckets.results, common["upload_id"])
+    if known is not None and is_final(known):
+        return announcement(known, common, bucket=buckets.results)
+    if key.kind == "photo":
+        return ImageReceived(**common, images=(image_of(change),), cause=change.sequencer)
+    wanted = query_file(change, store)
+    return ImageReceived(
+        **common,
+        images=tuple(part(store, change, photo) for photo in wanted.photos),
+        region=wanted.region,
+        cause=change.sequencer,
+    )
+
+
+def of_catalogue(
+    change: Change, common: dict[str, Any], key: CatalogueKey, store: ObjectStore, buckets: Buckets
+) -> ImageReceived | ImageRemoved | ObjectChanged | None:
+    """A record or a known photo: index compares. A new photo: it is embedded."""
+    if key.kind == "record":
+        return ObjectChanged(**common, cause=change.sequencer)
+    if change.kind == "removed":
+        return ImageRemoved(**common, cause=change.sequencer)
+    known = outcome.read(store, buckets.state, common["upload_id"])
+    if known is None or known.status == "failed" or known.code in MOMENTARY:
+        return ImageReceived(**common, images=(image_of(change),), cause=change.sequencer)
+    return ObjectChanged(**common, cause=change.sequencer) if known.vectors else None
+
+
+def image_of(change: Change) -> Image:
+    """The photo that was uploaded."""
+    return Image(bucket=change.bucket, key=change.key, version=change.version, size=change.size)
+
+
+def query_file(change: Change, store: ObjectStore) -> QueryFile:
+    """Read ``*.query.json``."""
+    found = store.get(change.bucket, change.key, limit=MAX_QUERY_FILE)
+    if found is None:
+        raise Reject("gone", "the query file was deleted before it was read: upload it again")
+    if found.info.version != change.version:
+        raise Reject("superseded", "the query file was overwritten before it was read: the newer one is searched")
+    try:
+        return msgspec.json.decode(found.body, type=QueryFile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Reject("broken-query-file", f'expected {{"photos": [1–{MAX_PHOTOS} keys]}}: {error}') from None
+
+
+def part(store: ObjectStore, change: Change, key: str) -> Image:
+    """A photo that a query file names: it must lie under the file's own ``parts/``, where it triggers nothing itself.
+
+    Another owner's photos cannot be named: a query file would show them to somebody else.
+    """
+    folder = change.key.rpartition("/")[0] + "/" + PARTS
+    if not key.startswith(folder) or parse_query(key, museum="-", owner="-").kind != "part":
+        raise Reject("not-a-part", f"photos of this query file lie under {folder}, found {key}")
+    bucket = change.bucket
+    found = store.head(bucket, key)
+    if found is None:
+        raise Reject("gone", f"the photo {key} that the query file names is not there: upload the parts first")
+    return Image(bucket=bucket, key=key, version=found.version, size=found.size)

@@ -1,0 +1,37 @@
+"""Which model is live: one object in ``state``. Writing it is the switch, writing it back the rollback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from functions.errors import Unavailable
+from functions.ports import ObjectStore
+
+KEY = "live.json"
+MAX_AGE = 5.0
+"""Seconds that a process may go on with a fingerprint that has been switched off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveModel:
+    """The model whose vectors are made now."""
+
+    model: str
+    fingerprint: str
+    preprocessing: str
+    """Fingerprint of the preprocessing that the model was measured with."""
+
+
+def read(store: ObjectStore, bucket: str) -> LiveModel:
+    """The live model. Raises ``Unavailable`` where none was ever activated."""
+    found = store.get(bucket, KEY)
+    if found is None:
+        raise Unavailable("live model", f"{bucket}/{KEY} is not there: `museum up` writes it")
+    return msgspec.json.decode(found.body, type=LiveModel)
+
+
+def write(store: ObjectStore, bucket: str, live: LiveModel) -> None:
+    """Make a model the live one."""
+    store.put(bucket, KEY, msgspec.json.encode(live), content_type="application/json")

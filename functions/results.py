@@ -1,0 +1,119 @@
+"""``results/<query_id>.json``: what a search ends in, and its announcement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from functions.catalogue.hits import ClassVote, Offer
+from functions.catalogue.threshold import Verdict
+from functions.errors import MOMENTARY
+from functions.events import ImageRejected, QueryFailed, SearchCompleted
+from functions.ports import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One object, as a result lists it."""
+
+    rank: int
+    museum: str
+    object_id: str
+    score: float
+    """Cosine of the best pair of views, not rescaled."""
+    image: str
+    """Key of the photo that is alike, in the catalogue bucket."""
+    display: str
+    """Key prefix of its display copies in the derived bucket: add ``320.jpg`` or ``1280.jpg``."""
+    query_image: int
+    view: str
+    class_code: int
+    record: dict[str, str] | None = None
+    """The fields the searcher may see; only the hits shown first carry them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The result of one query."""
+
+    query_id: str
+    museum: str
+    owner: str
+    status: Literal["completed", "rejected", "failed"]
+    bucket: str
+    key: str
+    version: str
+    reason: str | None = None
+    code: str | None = None
+    step: str | None = None
+    model: str = ""
+    """Fingerprint of the model that the scores are of."""
+    hits: list[Hit] = field(default_factory=list)
+    verdict: Verdict | None = None
+    class_: ClassVote | None = field(default=None)
+    draft: dict[str, list[Offer]] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    """Milliseconds spent in each step."""
+    received_at: float = 0.0
+    completed_at: float = 0.0
+
+
+def is_final(result: Result) -> bool:
+    """Whether a result stays: a failed one is replaced by a replay, one of a moment when the photo is back."""
+    return result.status != "failed" and result.code not in MOMENTARY
+
+
+def key_of(query_id: str) -> str:
+    """Where a result is in its bucket."""
+    return f"{query_id}.json"
+
+
+def encode(result: Result) -> bytes:
+    """The result as JSON; ``class_`` is ``class`` there."""
+    data = msgspec.to_builtins(result)
+    data["class"] = data.pop("class_")
+    return msgspec.json.encode(data)
+
+
+def decode(body: bytes) -> Result:
+    """Read a stored result."""
+    data = msgspec.json.decode(body)
+    data["class_"] = data.pop("class", None)
+    return msgspec.convert(data, Result)
+
+
+def read_result(store: ObjectStore, bucket: str, query_id: str) -> Result | None:
+    """The stored result of a query, or ``None``."""
+    found = store.get(bucket, key_of(query_id))
+    return decode(found.body) if found else None
+
+
+def store_result(store: ObjectStore, bucket: str, result: Result) -> Result:
+    """Store a result and return the one that counts: the first writer wins, and only one that is not final is replaced."""
+    key = key_of(result.query_id)
+    body = encode(result)
+    if store.create(bucket, key, body, content_type="application/json"):
+        return result
+    earlier = read_result(store, bucket, result.query_id)
+    if earlier is not None and (is_final(earlier) or not is_final(result)):
+        return earlier
+    store.put(bucket, key, body, content_type="application/json")
+    return result
+
+
+Announcement = SearchCompleted | ImageRejected | QueryFailed
+
+
+def announcement(result: Result, common: Mapping[str, Any], *, bucket: str) -> Announcement:
+    """The event that says a result is there. A repeat says the same: nothing in it is of this delivery."""
+    common = {name: value for name, value in common.items() if name not in ("stages", "received_at")}
+    common["received_at"] = result.received_at
+    if result.status == "completed":
+        return SearchCompleted(
+            **common, status="completed", result_bucket=bucket, result_key=key_of(result.query_id), model=result.model
+        )
+    ended = ImageRejected if result.status == "rejected" else QueryFailed
+    return ended(**common, step=result.step or "", code=result.code or "", reason=result.reason or "")

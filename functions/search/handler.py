@@ -1,0 +1,108 @@
+"""search: the nearest objects, their class, and a draft; stored, then announced."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from functions.catalogue import hits as catalogue
+from functions.catalogue.hits import ObjectHit, ObjectId
+from functions.catalogue.keys import record_key
+from functions.catalogue.record import Record, visible
+from functions.catalogue.threshold import Verdict, verdict
+from functions.events import QueryEmbedded
+from functions.ports import ObjectStore, Scope, VectorIndex
+from functions.results import Announcement, Hit, Result, announcement, is_final, read_result, store_result
+from functions.runtime.carry import carried
+from functions.search.collection import Collection
+
+ROWS = 300
+"""Rows asked for, so that 100 objects are left when those of one object are grouped (catalogues have 1–3 photos an object)."""
+
+Records = Callable[[Sequence[tuple[ObjectId, str, str]]], dict[ObjectId, Record]]
+"""Reads records, given (object, key, version) of each."""
+
+
+def search(
+    event: QueryEmbedded,
+    *,
+    store: ObjectStore,
+    rows: VectorIndex,
+    records: Records,
+    collection: Callable[[str], Collection],
+    results: str,
+) -> Announcement:
+    """Search, store the result, announce it. A query whose result is there is announced again."""
+    known = read_result(store, results, event.upload_id)
+    if known is None or not is_final(known):
+        known = store_result(store, results, result_of(event, rows=rows, records=records, collection=collection))
+    return announcement(known, carried(event), bucket=results)
+
+
+def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, collection: Callable[[str], Collection]) -> Result:
+    """The result of a query's vectors, not yet stored."""
+    started = time.perf_counter()
+    queries = np.stack([vector.unpack() for vector in event.vectors])
+    found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=ROWS)
+    hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
+    state = collection(event.fingerprint)
+    judged = verdict(hits[0].score if hits else None, state.calibration, state.size)
+    shown = {
+        identity: seen
+        for identity, record in records([place_of(hit) for hit in hits[: catalogue.SHOWN]]).items()
+        if (seen := visible(record, event.museum)) is not None
+    }
+    neighbours = catalogue.neighbours_of(hits, shown, {hit.object: place_of(hit)[1] for hit in hits})
+    speak = judged.similar is not False
+    spent = round((time.perf_counter() - started) * 1000, 1)
+    return Result(
+        query_id=event.upload_id,
+        museum=event.museum,
+        owner=event.owner,
+        status="completed",
+        bucket=event.bucket,
+        key=event.key,
+        version=event.version,
+        reason=reason_of(judged, hits),
+        model=event.fingerprint,
+        hits=[listed(rank, hit, shown.get(hit.object)) for rank, hit in enumerate(hits, 1)],
+        verdict=judged,
+        class_=catalogue.classify(hits) if speak else None,
+        draft=catalogue.draft(neighbours) if speak else {},
+        stages={**event.stages, "search": spent},
+        received_at=event.received_at,
+        completed_at=time.time(),
+    )
+
+
+def place_of(hit: ObjectHit) -> tuple[ObjectId, str, str]:
+    """Whose record is where, in which version."""
+    museum, object_id = hit.object
+    return hit.object, record_key(museum, object_id), hit.row.record_version
+
+
+def reason_of(judged: Verdict, hits: Sequence[ObjectHit]) -> str | None:
+    """In words, why a completed search offers no class and no draft."""
+    if not hits:
+        return "nothing similar: the collection has no photo that you may see"
+    if judged.similar is False:
+        return f"nothing similar: the best score {hits[0].score:.3f} is below {judged.threshold:.3f}"
+    return None
+
+
+def listed(rank: int, hit: ObjectHit, record: Record | None) -> Hit:
+    """A hit as the result lists it."""
+    return Hit(
+        rank=rank,
+        museum=hit.row.museum,
+        object_id=hit.row.object_id,
+        score=round(hit.score, 6),
+        image=hit.row.key,
+        display=f"{hit.row.sha256}/display-",
+        query_image=hit.query_image,
+        view=hit.row.view,
+        class_code=hit.row.class_code,
+        record=dict(record.fields) if record else None,
+    )

@@ -1,0 +1,35 @@
+"""search as a function: ``functions-framework --source functions/search/main.py --target search``."""
+
+from __future__ import annotations
+
+from functions.adapters.milvus import MilvusIndex
+from functions.adapters.s3 import S3Store
+from functions.events import QueryEmbedded
+from functions.results import Announcement
+from functions.runtime.function import function
+from functions.runtime.remember import RememberedBy
+from functions.runtime.settings import Settings, load
+from functions.search import collection, handler
+from functions.search.records import RecordReader
+
+settings = load(Settings)
+store = S3Store(settings)
+rows = MilvusIndex(settings.museum_milvus_uri)
+records = RecordReader(store, settings.museum_bucket_catalogue)
+collections: RememberedBy[str, collection.Collection] = RememberedBy(
+    lambda fingerprint: collection.read(fingerprint, store=store, rows=rows, bucket=settings.museum_bucket_state),
+    max_age=collection.MAX_AGE,
+)
+
+
+@function("search", previous=settings.museum_write_versions == "previous")
+def search(event: QueryEmbedded) -> Announcement:
+    """A query's vectors → its stored result, announced."""
+    return handler.search(
+        event,
+        store=store,
+        rows=rows,
+        records=records,
+        collection=collections,
+        results=settings.museum_bucket_results,
+    )

@@ -1,0 +1,372 @@
+"""The promises of the pipeline, over its real handlers and in-memory ports: repeats, reordering, late events, removals."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from typing import Any
+
+import pytest
+
+from functions import events, outcome, pipeline
+from functions.adapters.memory import MemoryIndex
+from functions.catalogue.keys import photo_key, record_key
+from functions.events import BucketNotified, upload_id
+from tests.unit.world import World
+
+
+def test_an_upload_ends_in_a_result_with_hits_class_and_draft() -> None:
+    """The main job."""
+    world = World()
+    world.add("vase", 10, Name="Ваза", TypologyGK="13", PublicationLimit="1")
+    world.add("coin", 200, Name="Монета", TypologyGK="5", PublicationLimit="1")
+    query = world.query(12)
+    world.run()
+    result = world.result(query)
+    assert result["status"] == "completed"
+    assert [hit["object_id"] for hit in result["hits"]] == ["vase", "coin"]
+    assert result["hits"][0]["score"] > 0.999
+    assert result["class"]["code"] == 13
+    assert result["draft"]["Name"][0]["value"] == "Ваза"
+    assert result["draft"]["Name"][0]["sources"][0]["record"] == record_key("local", "vase")
+    assert {"query_id", "museum", "owner", "bucket", "key", "version", "model", "stages", "reason"} <= set(result)
+
+
+def test_every_event_delivered_three_times_in_any_order_leaves_the_world_as_once() -> None:
+    """Twenty shuffles of tripled deliveries."""
+    for seed in range(20):
+        world, chance = World(), random.Random(seed)
+        world.add("vase", 10, Name="Ваза", PublicationLimit="1")
+        world.add("coin", 200, Name="Монета", PublicationLimit="1")
+        world.queue = world.queue * 3
+        query = world.query(12)
+        while world.queue:
+            place = chance.randrange(len(world.queue))
+            if chance.random() < 0.3 and len(world.queue) < 60:
+                world.queue.append(world.queue[place])
+            world.step(place)
+        after = world.query(12)
+        world.run()
+        assert [hit["object_id"] for hit in world.result(after)["hits"]] == ["vase", "coin"]
+        done = [one for one in world.announced if isinstance(one, events.SearchCompleted) and one.query_id == query]
+        assert done
+        assert all(one == done[0] for one in done), "a repeated announcement differs"
+        assert world.rows.count("f" * 12) == 2
+
+
+def test_the_same_photo_under_two_keys_is_two_results() -> None:
+    """Each upload is a query of its own."""
+    world = World()
+    world.add("vase", 10)
+    first, second = world.query(10), world.query(10)
+    world.run()
+    assert first != second
+    assert world.result(first)["hits"] == world.result(second)["hits"]
+
+
+def test_one_photo_in_two_objects_stays_two_rows() -> None:
+    """A row belongs to its key, not to its pixels."""
+    world = World()
+    world.add("one", 10)
+    world.add("two", 10)
+    world.run()
+    assert sorted(world.hits(10)) == ["one", "two"]
+
+
+def test_two_photos_of_one_object_are_one_hit() -> None:
+    """Hits are objects."""
+    world = World()
+    world.add("vase", 10, "front.jpg")
+    world.put("catalogue", photo_key("local", "vase", "back.jpg"), bytes([90]))
+    world.add("coin", 200)
+    assert world.hits(85) == ["vase", "coin"]
+
+
+def test_a_deleted_photo_is_found_no_more() -> None:
+    """Nor is its object, when it was the only one."""
+    world = World()
+    key = world.add("vase", 10)
+    world.add("coin", 200)
+    world.run()
+    world.delete("catalogue", key)
+    world.run()
+    assert world.hits(10) == ["coin"]
+
+
+def test_a_photo_that_comes_back_is_found_again_without_embedding() -> None:
+    """Its outcome kept the vectors."""
+    world = World()
+    key = world.add("vase", 10)
+    world.run()
+    world.delete("catalogue", key)
+    world.run()
+    runs = world.encoder.runs
+    world.put("catalogue", key, bytes([10]))
+    world.run()
+    assert world.encoder.runs == runs
+    assert world.hits(10) == ["vase"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+def test_a_create_that_is_late_behind_a_delete_changes_nothing(order: tuple[int, ...]) -> None:
+    """Whatever order its events come in."""
+    world = World()
+    key = world.add("vase", 10)
+    while not any(kind == events.CatalogueEmbedded.TYPE for kind, _ in world.queue):
+        world.step()
+    world.delete("catalogue", key)
+    last_two = world.queue[-2:]
+    world.queue[-2:] = [last_two[place] for place in order]
+    world.run()
+    assert world.hits(10) == []
+
+
+def test_a_create_that_is_late_behind_an_overwrite_changes_nothing() -> None:
+    """The newer photo wins, though the older one is indexed after it."""
+    world = World()
+    key = world.add("vase", 10)
+    while not any(kind == events.CatalogueEmbedded.TYPE for kind, _ in world.queue):
+        world.step()
+    late = world.queue.pop(next(i for i, (kind, _) in enumerate(world.queue) if kind == events.CatalogueEmbedded.TYPE))
+    world.put("catalogue", key, bytes([250]))
+    world.run()
+    world.queue.append(late)
+    world.run()
+    query = world.query(250)
+    world.run()
+    assert [round(hit["score"], 3) for hit in world.result(query)["hits"]] == [1.0]
+
+
+def test_what_was_overwritten_before_it_was_read_ends_as_superseded() -> None:
+    """Also this version of the photo has an outcome."""
+    world = World()
+    key = photo_key("local", "vase", "a.jpg")
+    first = world.put("catalogue", key, bytes([10]))
+    world.put("catalogue", key, bytes([20]))
+    world.run()
+    ended = outcome.read(world.store, "state", upload_id("catalogue", key, first))
+    assert ended is not None
+    assert (ended.status, ended.code) == ("rejected", "superseded")
+
+
+def test_an_overwritten_record_is_followed() -> None:
+    """Class and visibility live in the rows."""
+    world = World()
+    world.add("vase", 10, TypologyGK="13", PublicationLimit="1")
+    world.run()
+    world.put("catalogue", record_key("local", "vase"), json.dumps({"TypologyGK": "6", "Name": "Амфора"}).encode())
+    query = world.query(10)
+    world.run()
+    world.run()
+    second = world.query(10)
+    world.run()
+    assert world.result(second)["class"]["code"] == 6
+    assert world.result(second)["draft"]["Name"][0]["value"] == "Амфора"
+    assert world.result(query)["status"] == "completed"
+
+
+def test_a_record_may_come_after_its_photo() -> None:
+    """A row made without a record is made again with it."""
+    world = World()
+    world.put("catalogue", photo_key("local", "vase", "a.jpg"), bytes([10]))
+    world.run()
+    world.put("catalogue", record_key("local", "vase"), json.dumps({"TypologyGK": "13"}).encode())
+    world.run()
+    assert [row.class_code for row in world.rows.rows("f" * 12, "local", "vase")] == [13]
+
+
+def test_another_museum_gives_only_public_fields_and_unpublished_nothing() -> None:
+    """Neither hits, nor class, nor draft."""
+    world = World()
+    world.add("open", 10, museum="hermitage", Name="Кратер", TypologyGK="6", PublicationLimit="1", InvNumber="Б.2338")
+    world.add("closed", 11, museum="hermitage", Name="Тайна", TypologyGK="8")
+    query = world.query(10)
+    world.run()
+    result = world.result(query)
+    assert [hit["object_id"] for hit in result["hits"]] == ["open"]
+    assert result["hits"][0]["record"] == {"Name": "Кратер", "TypologyGK": "6"}
+    assert "Тайна" not in json.dumps(result, ensure_ascii=False)
+    assert "Б.2338" not in json.dumps(result, ensure_ascii=False)
+
+
+def test_a_rejected_photo_ends_in_a_result_with_its_reason() -> None:
+    """And is announced after that."""
+    world = World()
+    query = world.query(10)
+    world.store.delete("queries", next(world.store.list("queries")).key)
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["code"]) == ("rejected", "gone")
+    assert isinstance(world.announced[-1], events.ImageRejected)
+
+
+def test_a_rejected_photo_that_is_notified_again_is_announced_with_the_same_words() -> None:
+    """The bucket notifies twice, and the second comes when the result is there."""
+    world = World()
+    query = world.query(10)
+    notification = world.queue[-1]
+    world.store.delete("queries", next(world.store.list("queries")).key)
+    world.run()
+    world.queue.append(notification)
+    world.run()
+    told = [one for one in world.announced if one.upload_id == query and one.TYPE in pipeline.TERMINAL]
+    assert len(told) == 2
+    assert told[0] == told[1]
+
+
+def test_a_dead_delivery_ends_in_a_failed_result_which_a_replay_replaces() -> None:
+    """A page never waits for the dead."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    world.step()
+    kind, received = world.queue.pop()
+    structured = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": events.to_data(received)}
+    dead = events.DeliveryDead(step="preprocess", reason="its worker died 3 times", attempts=3, event=structured)
+    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["reason"]) == ("failed", "its worker died 3 times")
+    assert isinstance(world.announced[-1], events.QueryFailed)
+    world.queue.append((kind, received))
+    world.run()
+    assert world.result(query)["status"] == "completed"
+
+
+def test_a_failure_that_is_late_does_not_replace_a_result() -> None:
+    """Only a failed result may be replaced."""
+    world = World()
+    query = world.query(10)
+    world.step()
+    kind, received = world.queue[0]
+    world.run()
+    structured = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": events.to_data(received)}
+    dead = events.DeliveryDead(step="embed", reason="late", attempts=4, event=structured)
+    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.run()
+    assert world.result(query)["status"] == "completed"
+    assert isinstance(world.announced[-1], events.SearchCompleted)
+
+
+def test_prepared_pixels_that_are_missing_are_made_again() -> None:
+    """Derived files can be thrown away at any time."""
+    world = World()
+    query = world.query(10)
+    while world.queue[0][0] != events.ImagePreprocessed.TYPE:
+        world.step()
+    for info in list(world.store.list("derived")):
+        world.store.delete("derived", info.key)
+    world.run()
+    assert world.result(query)["status"] == "completed"
+
+
+def test_a_query_file_searches_several_photos_of_one_object() -> None:
+    """Its parts trigger nothing themselves."""
+    world = World()
+    world.add("vase", 10)
+    world.add("coin", 200)
+    for name, value in (("1.jpg", 12), ("2.jpg", 199)):
+        world.put("queries", f"local/me/r1/parts/{name}", bytes([value]))
+    body = json.dumps({"photos": ["local/me/r1/parts/1.jpg", "local/me/r1/parts/2.jpg"]}).encode()
+    version = world.put("queries", "local/me/r1/vase.query.json", body)
+    world.run()
+    result = world.result(upload_id("queries", "local/me/r1/vase.query.json", version))
+    assert {(hit["object_id"], hit["query_image"]) for hit in result["hits"]} == {("vase", 0), ("coin", 1)}
+    assert len(list(world.store.list("results"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", "broken-query-file"),
+        (b'{"photos": []}', "broken-query-file"),
+        (b'{"photos": ["a","a","a","a","a","a","a","a","a"]}', "broken-query-file"),
+        (b'{"photos": ["local/me/r1/vase.jpg"]}', "not-a-part"),
+        (b'{"photos": ["local/me/r1/parts/none.jpg"]}', "gone"),
+        (b'{"photos": ["other/you/r1/parts/secret.jpg"]}', "not-a-part"),
+    ],
+)
+def test_a_bad_query_file_is_rejected_with_a_reason(body: bytes, code: str) -> None:
+    """Each with its own code."""
+    world = World()
+    version = world.put("queries", "local/me/r1/x.query.json", body)
+    world.run()
+    assert world.result(upload_id("queries", "local/me/r1/x.query.json", version))["code"] == code
+
+
+def test_an_unknown_bucket_is_rejected_and_its_neighbours_go_on() -> None:
+    """One bad record hurts only itself."""
+    world = World()
+    world.add("vase", 10)
+    query = world.query(10)
+    notified = [event.body["Records"][0] for _, event in world.queue]
+    notified.insert(
+        1, {"eventName": "s3:ObjectCreated:Put", "s3": {"bucket": {"name": "other"}, "object": {"key": "x", "eTag": "e"}}}
+    )
+    world.queue = [(BucketNotified.TYPE, BucketNotified(body={"Records": notified}))]
+    world.run()
+    assert world.result(query)["status"] == "completed"
+    assert [one.code for one in world.announced if isinstance(one, events.ImageRejected)] == ["unknown-bucket"]
+
+
+def test_a_rebuilt_index_needs_no_embedding() -> None:
+    """S3 is the truth: rows come back from the outcomes."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    world.rows = MemoryIndex()
+    runs = world.encoder.runs
+    for info in world.store.list("catalogue"):
+        world.notify("created", info.bucket, info.key, info.version, info.size)
+    world.run()
+    assert world.encoder.runs == runs
+    assert world.hits(10) == ["vase"]
+
+
+def test_a_photo_that_was_overwritten_and_restored_is_found() -> None:
+    """A, B, and A again, before A was read for the first time: the same bytes are the same upload, and not lost."""
+    world = World()
+    key = photo_key("local", "vase", "a.jpg")
+    world.put("catalogue", key, bytes([10]))
+    world.put("catalogue", key, bytes([200]))
+    world.run()
+    world.put("catalogue", key, bytes([10]))
+    world.run()
+    query = world.query(10)
+    world.run()
+    assert [round(hit["score"], 3) for hit in world.result(query)["hits"]] == [1.0]
+
+
+def test_a_query_that_was_overwritten_and_restored_is_searched() -> None:
+    """A result that says "overwritten" tells of a moment."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    key = "local/me/r/q.jpg"
+    version = world.put("queries", key, bytes([10]))
+    world.put("queries", key, bytes([200]))
+    world.run()
+    assert world.result(upload_id("queries", key, version))["code"] == "superseded"
+    world.put("queries", key, bytes([10]))
+    world.run()
+    assert world.result(upload_id("queries", key, version))["status"] == "completed"
+
+
+def test_an_object_that_changes_while_it_is_indexed_is_compared_again() -> None:
+    """The photo goes, and its removal was handled already, between the first listing and the write of its row."""
+    world = World()
+    key = world.add("vase", 10)
+    while not any(kind == events.CatalogueEmbedded.TYPE for kind, _ in world.queue):
+        world.step()
+
+    class Overtaken(MemoryIndex):
+        """Somebody deletes the photo just before the first write."""
+
+        def upsert(self, fingerprint: str, rows: Any) -> None:
+            world.store.delete("catalogue", key)
+            super().upsert(fingerprint, rows)
+
+    world.rows = Overtaken()
+    world.queue = [one for one in world.queue if one[0] == events.CatalogueEmbedded.TYPE]
+    world.run()
+    assert list(world.rows.rows("f" * 12, "local", "vase")) == []
