@@ -1,0 +1,189 @@
+"""CloudEvents over AMQP 0-9-1 and HTTP, by the published bindings. Pure.
+
+AMQP: the RabbitMQ Protocol Binding of knative eventing-rabbitmq. Binary mode has headers ``ce-<attribute>`` and the data as
+body; structured mode is ``application/cloudevents+json``. Prefixed headers are written; ``cloudEvents:`` and unprefixed ones
+are read too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from functions.events import notification_id
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+NOT_ATTRIBUTES = ("data", "data_base64", "datacontenttype")
+PRINTABLE = string.punctuation + " "
+"""With letters and digits, what an HTTP header's value may hold."""
+REQUIRED = ("id", "source", "specversion", "type")
+SUMMARY_LIMIT = 1000
+"""Bytes of an observer's copy; people were promised 1 KB."""
+
+
+class NotACloudEvent(ValueError):
+    """Something that claims to be a CloudEvent and lacks what one must have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudEvent:
+    """One event on its way: attributes as text, data untouched."""
+
+    attributes: Mapping[str, str]
+    data: bytes
+    content_type: str = "application/json"
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        return self.attributes["id"]
+
+    @property
+    def type(self) -> str:
+        """The type."""
+        return self.attributes["type"]
+
+
+def read_json(body: bytes) -> Any:
+    """Parse JSON. Raises ``ValueError`` also for what is nested too deeply for the parser."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
+def write_json(value: Any) -> bytes:
+    """Compact UTF-8; half a surrogate pair, which JSON allows and UTF-8 does not, stays an escape."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
+def text_of(value: Any) -> str:
+    """An attribute in its canonical text form, which UTF-8 can hold."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value).encode(errors="replace").decode()
+
+
+def _checked(attributes: Mapping[str, str], data: bytes, content_type: str) -> CloudEvent:
+    missing = [name for name in REQUIRED if not attributes.get(name)]
+    if missing:
+        raise NotACloudEvent(f"a CloudEvent needs {', '.join(REQUIRED)}; {', '.join(missing)} is missing")
+    return CloudEvent(attributes=attributes, data=data, content_type=content_type)
+
+
+def from_amqp(headers: Mapping[str, Any], content_type: str | None, body: bytes) -> CloudEvent | None:
+    """The event of a message; ``None`` where it is none. Raises ``NotACloudEvent`` where it is half of one."""
+    kind = content_type or "application/json"
+    if kind.startswith(STRUCTURED):
+        return from_structured(body)
+    attributes = {}
+    for name, value in headers.items():
+        plain = name.removeprefix("ce-").removeprefix("cloudEvents:")
+        if plain.isalnum() and plain.islower() and not isinstance(value, dict | list):
+            attributes[plain] = text_of(value)
+    if "specversion" not in attributes:
+        return None
+    return _checked(attributes, body, kind)
+
+
+def to_amqp(event: CloudEvent) -> dict[str, str]:
+    """The headers of a message in binary mode; its body is the event's data."""
+    return {f"ce-{name}": value for name, value in event.attributes.items()}
+
+
+def from_http(headers: Mapping[str, str], body: bytes) -> CloudEvent:
+    """The event of a request or an answer, binary or structured. Raises ``NotACloudEvent``."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    kind = lowered.get("content-type", "application/json")
+    if kind.startswith(STRUCTURED):
+        return from_structured(body)
+    attributes = {name.removeprefix("ce-"): value for name, value in lowered.items() if name.startswith("ce-")}
+    return _checked(attributes, body, kind)
+
+
+def to_http(event: CloudEvent) -> dict[str, str]:
+    """The headers of a request in binary mode; its body is the event's data.
+
+    What may not stand in a header is percent-encoded. Not the percent sign, as the HTTP binding would have it: the SDK decodes
+    nothing, and our subjects carry theirs already.
+    """
+    headers = {f"ce-{name}": quote(value, safe=PRINTABLE) for name, value in event.attributes.items()}
+    return {"content-type": quote(event.content_type, safe=PRINTABLE), **headers}
+
+
+def from_structured(body: bytes | Mapping[str, Any]) -> CloudEvent:
+    """The event of a structured JSON envelope. Raises ``NotACloudEvent``."""
+    try:
+        envelope = dict(body if isinstance(body, Mapping) else read_json(body))
+        raw = base64.b64decode(envelope["data_base64"], validate=True) if "data_base64" in envelope else None
+    except (ValueError, TypeError) as error:
+        raise NotACloudEvent(f"a structured CloudEvent is a JSON object: {error}") from None
+    attributes = {
+        str(name): text_of(value) for name, value in envelope.items() if name not in NOT_ATTRIBUTES and value is not None
+    }
+    if raw is None:
+        raw = write_json(envelope["data"]) if "data" in envelope else b""
+    return _checked(attributes, raw, str(envelope.get("datacontenttype", "application/json")))
+
+
+def batch(body: bytes) -> list[CloudEvent]:
+    """The events of a batch. Raises ``NotACloudEvent``."""
+    try:
+        envelopes = read_json(body)
+    except ValueError as error:
+        raise NotACloudEvent(f"a batch is a JSON array: {error}") from None
+    if not isinstance(envelopes, list) or not all(isinstance(one, dict) for one in envelopes):
+        raise NotACloudEvent("a batch is a JSON array of objects")
+    return [from_structured(one) for one in envelopes]
+
+
+def structured(event: CloudEvent) -> dict[str, Any]:
+    """The structured envelope; data that is no JSON is kept as text."""
+    try:
+        data: Any = read_json(event.data)
+    except ValueError:
+        data = event.data.decode(errors="replace")
+    return {**event.attributes, "datacontenttype": event.content_type, "data": data}
+
+
+def wrapped(body: bytes, kind: str, *, lane: str) -> CloudEvent:
+    """An event made of a message that is none: a bucket's notification as S3 servers send it."""
+    try:
+        data = write_json({"body": read_json(body)})
+    except ValueError:
+        data = write_json({"body": body.decode(errors="replace")})
+    attributes = {
+        "id": notification_id(body), "source": "/museum-search/bucket", "specversion": "1.0", "type": kind, "lane": lane,
+    }  # fmt: skip
+    return CloudEvent(attributes=attributes, data=data)
+
+
+def summary(event: CloudEvent) -> CloudEvent:
+    """The copy for observers: the attributes, and of the data its plain values, the longest left out until it fits."""
+    try:
+        data = read_json(event.data)
+    except ValueError:
+        data = {}
+    plain = (
+        {name: value for name, value in data.items() if isinstance(value, str | int | float)} if isinstance(data, dict) else {}
+    )
+    while len(encoded := write_json(plain)) > SUMMARY_LIMIT:
+        del plain[max(plain, key=lambda name: len(write_json(plain[name])))]
+    attributes = {name: value for name, value in event.attributes.items() if name != "subject" or len(value) <= SUMMARY_LIMIT}
+    return replace(event, attributes=attributes, data=encoded)

@@ -1,0 +1,308 @@
+"""The way of a message from one work queue to its function and on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from uuid import NAMESPACE_URL, uuid5
+
+import aiohttp
+
+from functions.trigger import settle as s
+from functions.trigger.binding import CloudEvent, NotACloudEvent, from_amqp, structured, wrapped, write_json
+from functions.trigger.broker import Broker, Message, NotTaken, Subscription
+from functions.trigger.deliver import deliver
+from functions.trigger.publisher import Publisher
+
+log = logging.getLogger("museum.trigger")
+
+ATTEMPTS, REASON, STEP = "museum-attempts", "museum-reason", "museum-step"
+"""Headers that the trigger adds to retried and dead messages."""
+PROBE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
+"""Seconds between probes of a dependency that is down; the last is repeated."""
+PROBE_FOR = 1200.0
+"""Seconds after which the probe goes back to its queue: RabbitMQ closes a channel that keeps a message for 30 minutes."""
+
+
+class UnknownType(ValueError):
+    """A function answered with an event that is not on the map: nobody would ever get it."""
+
+
+Route = Callable[[str, str], tuple[str | None, bool]]
+"""(event type, lane) → (next queue, whether observers get a copy). Raises ``UnknownType``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One function as the trigger sees it."""
+
+    step: str
+    url: str
+    queue: str
+    lane: str
+    prefetch: int
+    timeout: float
+    delays: tuple[int, ...]
+    wrap: str | None
+    route: Route
+    dead_type: str
+    finish_queue: str | None
+    """Who is told of the dead; ``None`` for that step itself."""
+    ack_first: bool = False
+    """Fault injection for the tests of the fault harness: acks before the work, as the prototype did."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One message in hand."""
+
+    message: Message
+    event: CloudEvent
+    attempts: int
+    crashes: int = 0
+    started: float = field(default_factory=time.monotonic)
+    down_since: float = 0.0
+    """When it became the probe."""
+
+
+class Consumer:
+    """Takes messages of one queue, at most ``prefetch`` at a time, and settles each."""
+
+    def __init__(self, work: Work, http: aiohttp.ClientSession, broker: Broker, publisher: Publisher) -> None:
+        self._work = work
+        self._http = http
+        self._broker = broker
+        self._publisher = publisher
+        self._subscription: Subscription | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._probe: Job | None = None
+        self._suspects = 0
+        self._crashes: dict[str, int] = {}
+        self._active = 0
+        self._changed = asyncio.Condition()
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        self._subscription = await self._broker.subscribe(self._work.queue, prefetch=self._work.prefetch, deliver=self._take)
+        self._subscription.start()
+
+    async def stop(self, grace: float) -> None:
+        """Take no more, finish what is in work within ``grace`` seconds; the rest goes back untouched."""
+        self._stopping.set()
+        if self._subscription is not None:
+            self._subscription.stop()
+        async with self._changed:
+            self._changed.notify_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Drop what is in hand: the broker has it still."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def _queue(self) -> Subscription:
+        assert self._subscription is not None
+        return self._subscription
+
+    def _take(self, message: Message) -> None:
+        task = asyncio.create_task(self._handle(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, message: Message) -> None:
+        """Never leaves a message in hand: it is settled, handed back, refused, or the connection is gone."""
+        if self._work.ack_first:
+            self._queue.ack(message.tag)
+        try:
+            job = self._job(message)
+            try:
+                await self._work_on(job)
+            except ConnectionError as error:
+                self._line(job, "connection lost", str(error))
+        except Exception:  # a bug of ours: it must not keep its place in the prefetch for ever
+            log.exception("bug in the trigger: a message of %s goes to the dead", self._work.queue)
+            if not self._work.ack_first:
+                self._queue.refuse(message.tag)
+
+    def _job(self, message: Message) -> Job:
+        reason = ""
+        try:
+            event = from_amqp(message.headers, message.content_type, message.body)
+        except NotACloudEvent as error:
+            event, reason = None, str(error)
+        if event is None:
+            event = wrapped(message.body, self._work.wrap or f"unreadable ({reason or 'no CloudEvent'})", lane=self._work.lane)
+        attempts = int(message.headers.get(ATTEMPTS, 0))
+        return Job(message=message, event=event, attempts=attempts, crashes=self._crashes.get(event.id, 0))
+
+    async def _work_on(self, job: Job) -> None:
+        alone = job.crashes > 0
+        while True:
+            outcome = self._checked(await (self._alone(job) if alone else self._among_others(job)))
+            if outcome is None:  # stopping: it was not touched
+                return self._hand_back(job, "stopping")
+            if isinstance(outcome, s.Crashed):
+                job.crashes += 1
+                self._crashes[job.event.id] = job.crashes  # kept while it goes back and comes again
+            decision = s.settle(outcome, attempts=job.attempts, crashes=job.crashes, delays=self._work.delays)
+            if isinstance(decision, s.RetryAlone):
+                self._line(job, "crashed", outcome.reason if isinstance(outcome, s.Crashed) else "")
+                alone = True
+                continue
+            if not isinstance(decision, s.WaitFor):
+                return await self._carry_out(job, decision)
+            if not await self._wait_for(job, decision.dependency):
+                return None
+
+    def _checked(self, outcome: s.Outcome | None) -> s.Outcome | None:
+        """A reply that nobody would get is a failure, found before anything of it is published."""
+        if isinstance(outcome, s.Replied):
+            try:
+                for event in outcome.events:
+                    self._route(event)
+            except UnknownType as error:
+                return s.Failed(str(error))
+        return outcome
+
+    def _route(self, event: CloudEvent) -> tuple[str | None, bool]:
+        return self._work.route(event.type, event.attributes.get("lane", self._work.lane))
+
+    async def _among_others(self, job: Job) -> s.Outcome | None:
+        """Deliver, unless a suspect is being tried alone: then after it."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._suspects or self._stopping.is_set())
+            if self._stopping.is_set():
+                return None
+            self._active += 1
+        return await self._deliver(job)
+
+    async def _alone(self, job: Job) -> s.Outcome | None:
+        """Deliver with nothing else in flight at this function."""
+        self._suspects += 1
+        try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._active or self._stopping.is_set())
+                if self._stopping.is_set():
+                    return None
+                self._active += 1
+            return await self._deliver(job)
+        finally:
+            self._suspects -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _deliver(self, job: Job) -> s.Outcome:
+        try:
+            return await deliver(self._http, self._work.url, job.event, name=self._work.step, timeout=self._work.timeout)
+        finally:
+            async with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    async def _wait_for(self, job: Job, dependency: str) -> bool:
+        """Whether to try this job again: the first becomes the probe, the others go back untouched."""
+        if self._probe is None:
+            self._probe = job
+            job.down_since = time.monotonic()
+            self._queue.stop()
+            self._line(job, "unavailable", dependency)
+        if self._probe is not job:
+            self._hand_back(job, "unavailable")
+            return False
+        waited = time.monotonic() - job.down_since
+        if waited > PROBE_FOR:
+            self._probe = None
+            self._hand_back(job, "unavailable")
+            self._queue.start()
+            return False
+        index = min(int(waited * 2), len(PROBE_DELAYS) - 1)
+        try:
+            await asyncio.wait_for(self._stopping.wait(), PROBE_DELAYS[index])
+        except TimeoutError:
+            return True
+        self._hand_back(job, "stopping")
+        return False
+
+    async def _carry_out(self, job: Job, decision: s.Decision) -> None:
+        """Publish, then ack. What RabbitMQ does not take is tried again, not worked on again: a poison would kill once more."""
+        while True:
+            try:
+                await self._publish(job, decision)
+                break
+            except NotTaken as error:
+                if not await self._wait_for(job, str(error)):
+                    return
+        if not self._work.ack_first:
+            self._queue.ack(job.message.tag)
+        self._crashes.pop(job.event.id, None)
+        if self._probe is job:
+            self._probe = None
+            self._queue.start()
+
+    async def _publish(self, job: Job, decision: s.Decision) -> None:
+        match decision:
+            case s.Publish(events):
+                for event in events:
+                    queue, announce = self._route(event)
+                    await self._publisher.reply(event, queue, announce=announce)
+                self._line(job, "done")
+            case s.RetryLater(delay, attempt, reason):
+                headers = {ATTEMPTS: attempt, REASON: reason[:500]}
+                await self._publisher.send(f"{self._work.queue}.retry.{delay}", job.event, headers)
+                self._line(job, f"retry in {delay} s", reason)
+            case s.Dead(reason):
+                await self._bury(job, reason)
+                self._line(job, "dead", reason)
+
+    async def _bury(self, job: Job, reason: str) -> None:
+        headers = {ATTEMPTS: job.attempts + 1, REASON: reason[:500], STEP: self._work.step}
+        await self._publisher.send(f"{self._work.queue}.dead", job.event, headers)
+        if self._work.finish_queue is not None:
+            await self._publisher.send(self._work.finish_queue, self._death(job, reason))
+
+    def _death(self, job: Job, reason: str) -> CloudEvent:
+        data = {
+            "step": self._work.step,
+            "reason": reason[:500],
+            "attempts": job.attempts + 1,
+            "event": structured(job.event),
+        }
+        identity = str(uuid5(NAMESPACE_URL, f"{job.event.id}#{self._work.dead_type}"))
+        inherited = {name: job.event.attributes[name] for name in ("traceparent", "subject") if name in job.event.attributes}
+        attributes = {
+            **inherited, "id": identity, "source": f"/museum-search/trigger/{self._work.step}", "specversion": "1.0",
+            "type": self._work.dead_type, "lane": self._work.lane,
+        }  # fmt: skip
+        return CloudEvent(attributes=attributes, data=write_json(data))
+
+    def _hand_back(self, job: Job, why: str) -> None:
+        if not self._work.ack_first:
+            self._queue.hand_back(job.message.tag)
+        self._line(job, "handed back", why)
+
+    def _line(self, job: Job, outcome: str, reason: str = "") -> None:
+        fields = {
+            "function": self._work.step,
+            "lane": self._work.lane,
+            "id": job.event.id,
+            "type": job.event.type,
+            "attempt": job.attempts + 1,
+            "outcome": outcome,
+            "ms": round((time.monotonic() - job.started) * 1000, 1),
+        }
+        log.info("delivery", extra={"fields": fields | ({"reason": reason[:300]} if reason else {})})
+
+
+def host_of(url: str) -> str:
+    """host:port of an address, without its credentials."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5672}"
