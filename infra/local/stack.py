@@ -1,0 +1,248 @@
+"""The whole local stack: which parts there are, in what order they start, and what a client needs to use them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from functions import pipeline
+from functions.events import LANES, Lane
+from functions.runtime.settings import Settings, load
+from infra.engine import build
+from infra.local import milvus, rabbitmq, s3, state, supervise, triton
+from infra.local.part import Part, end_orphans, listens
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+TRITON_PYTHON = Path(__file__).resolve().parents[2] / ".venv-triton" / "bin"
+AMQP_USER, S3_USER = "museum", "museum"
+DEADLINE = 90.0
+"""Seconds for all parts to be ready; a warm start takes under 20."""
+
+MAX_STARTS = 5
+"""Starts of a part before it is given up: one that ends at once never gets ready."""
+
+MALLOC = {"preprocess": {"MALLOC_MMAP_THRESHOLD_": "16777216", "MALLOC_TRIM_THRESHOLD_": "33554432"}}
+"""Pictures up to 16 MB stay in the heap instead of being mapped and zeroed anew: 50 ms of CPU for 6 megapixels instead of 65,
+for 10 MB more; larger ones go back to the system at once."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One part, as ``museum status`` shows it."""
+
+    name: str
+    pid: int
+    ready: bool
+    restarts: int
+
+
+class Stack:
+    """A local stack in a state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.supervisor = supervise.Supervisor(self.folder)
+        self.state = state.read(self.folder)
+
+    # what there is
+
+    def port_names(self) -> list[str]:
+        """All ports, in the order in which they are chosen."""
+        functions = [f"{step.name}_{lane}" for lane in LANES for step in pipeline.STEPS]
+        return [*state.DEFAULT_PORTS, *functions]
+
+    def environment(self) -> dict[str, str]:
+        """What a client of the stack needs: any S3 or AMQP client works with it."""
+        ports, external = self.state.ports, self.state.external
+        host = "127.0.0.1" if self.state.bind == "0.0.0.0" else self.state.bind  # noqa: S104 - compared, not bound
+        own = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{ports['s3']}",
+            "AWS_ACCESS_KEY_ID": S3_USER,
+            "AWS_SECRET_ACCESS_KEY": self.state.secret("s3"),
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "MUSEUM_BUCKET_QUERIES": "queries",
+            "MUSEUM_BUCKET_CATALOGUE": "catalogue",
+            "MUSEUM_BUCKET_RESULTS": "results",
+            "MUSEUM_BUCKET_DERIVED": "derived",
+            "MUSEUM_BUCKET_STATE": "state",
+            "MUSEUM_AMQP_URL": f"amqp://{AMQP_USER}:{self.state.secret('amqp')}@{host}:{ports['amqp']}/",
+            "MUSEUM_AMQP_API_URL": f"http://{host}:{ports['amqp_api']}",
+            "MUSEUM_EVENTS_EXCHANGE": pipeline.EXCHANGE,
+            "MUSEUM_MILVUS_URI": f"http://{host}:{ports['milvus']}",
+            "MUSEUM_TRITON_URL": f"{host}:{ports['triton']}",
+            "MUSEUM_OUTBOX_URL": f"http://127.0.0.1:{ports['outbox_interactive']}/",
+            "MUSEUM_MODEL_REPOSITORY": str(self.repository),
+        }
+        return own | external
+
+    @property
+    def repository(self) -> Path:
+        """The model repository that Triton, or the encoder in the process, reads."""
+        return self.folder / "triton" / "models"
+
+    def settings(self) -> Settings:
+        """The same, as a function's settings."""
+        return load(Settings, self.environment())
+
+    def parts(self) -> list[Part]:
+        """Servers that are ours, then functions, triggers and the sweep."""
+        return [*self.servers(), *self.workers()]
+
+    def servers(self) -> list[Part]:
+        """RabbitMQ, S3, Milvus and Triton, but those that somebody else runs."""
+        ports, secret, bind = self.state.ports, self.state.secret, self.state.bind
+        cache = build.cache_folder()
+        made: dict[str, Callable[[], Part]] = {
+            "MUSEUM_AMQP_URL": lambda: rabbitmq.part(
+                self.folder, port=ports["amqp"], api_port=ports["amqp_api"], epmd_port=ports["epmd"], dist_port=ports["dist"],
+                user=AMQP_USER, password=secret("amqp"), bind=bind,
+            ),
+            "AWS_ENDPOINT_URL": lambda: s3.part(
+                self.folder, port=ports["s3"], user=S3_USER, password=secret("s3"), bind=bind,
+                webhook_url=f"http://127.0.0.1:{ports['gateway']}/hooks/s3", webhook_token=secret("hook"),
+            ),
+            "MUSEUM_MILVUS_URI": lambda: milvus.part(self.folder, port=ports["milvus"], bind=bind),
+            "MUSEUM_TRITON_URL": lambda: triton.part(
+                self.folder, installed=cache / "triton-2.51", repository=self.repository, model=build.NAME, python=TRITON_PYTHON,
+                grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"], bind=bind,
+            ),
+        }  # fmt: skip
+        replaced = {"MUSEUM_TRITON_URL"} if self.state.external.get("MUSEUM_ENCODER") == "onnx" else set()
+        return [make() for name, make in made.items() if name not in {*self.state.external, *replaced}]
+
+    def workers(self) -> list[Part]:
+        """One process a function and lane, one trigger a lane, the gateway, the sweep."""
+        functions = [self._function(step.name, lane, step.prefetch) for lane in LANES for step in pipeline.STEPS]
+        gateway = self._python(
+            "gateway",
+            ("functions_framework", "--source", str(FUNCTIONS / "gateway" / "main.py"), "--target", "gateway"),
+            port=self.state.ports["gateway"],
+            extra={"MUSEUM_HOOK_TOKEN": self.state.secret("hook"), "THREADS": "8", "PORT": str(self.state.ports["gateway"])},
+        )
+        triggers = [self._trigger(lane) for lane in LANES]
+        sweep = self._python("sweep", ("functions.cli.main", "reconcile", "--fix", "--every", "60"), port=None, extra={})
+        return [*functions, gateway, *triggers, sweep]
+
+    def _function(self, step: str, lane: Lane, threads: int) -> Part:
+        port = self.state.ports[f"{step}_{lane}"]
+        argv = ("functions_framework", "--source", str(FUNCTIONS / step / "main.py"), "--target", step)
+        extra = {"PORT": str(port), "THREADS": str(threads), "MUSEUM_LANE": lane, **MALLOC.get(step, {})}
+        return self._python(f"{step}-{lane}", argv, port=port, extra=extra)
+
+    def _trigger(self, lane: Lane) -> Part:
+        port = self.state.ports[f"outbox_{lane}"]
+        urls = [f"{step.name}=http://127.0.0.1:{self.state.ports[f'{step.name}_{lane}']}" for step in pipeline.STEPS]
+        extra = {"MUSEUM_LANE": lane, "MUSEUM_FUNCTIONS": ",".join(urls), "MUSEUM_OUTBOX_PORT": str(port)}
+        return self._python(f"trigger-{lane}", ("functions.trigger.main",), port=port, extra=extra)
+
+    def _python(self, name: str, module: tuple[str, ...], *, port: int | None, extra: Mapping[str, str]) -> Part:
+        env = {
+            **self.environment(),
+            "HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "GRPC_VERBOSITY": "ERROR",
+            **extra,
+        }  # fmt: skip
+        return Part(
+            name=name,
+            argv=(sys.executable, "-m", *module),
+            folder=self.folder / "work" / name,
+            env=env,
+            ready=lambda: None if port is None or listens("127.0.0.1", port) else f"nothing answers on 127.0.0.1:{port}",
+            grace=25.0,
+        )
+
+    # starting and stopping
+
+    def up(self, *, bind: str, asked: Mapping[str, int], say: Say, activate: bool = False) -> None:
+        """Start everything and wait until it serves. Raises ``SystemExit`` with the cure."""
+        if self.supervisor.is_up():
+            say("the stack is up already")
+            return
+        for part_mark in self._marks():
+            end_orphans(part_mark)
+        self.state.bind = bind
+        self.state.external = state.environment_overrides(os.environ)
+        state.write(self.folder, self.state)  # the folder is ours from here on: a start that is interrupted can be repeated
+        build.assemble(build.build(build.cache_folder()), self.repository)
+        with state.choosing():
+            state.choose_ports(self.state, self.port_names(), asked, state.of_running_stacks(but=self.folder))
+            parts = self.parts()  # makes the passwords
+            state.write(self.folder, self.state)
+            supervise.write(self.folder, parts)
+            self.supervisor.start()
+        servers, workers = self.servers(), self.workers()
+        self._start(servers, say)
+        from infra.local import init
+
+        init.run(self, say, activate=activate)
+        self._start(workers, say)
+
+    def _marks(self) -> list[str]:
+        try:
+            return [self.supervisor.mark, *(part.mark for part in self.parts())] if self.state.ports else []
+        except (rabbitmq.NotInstalled, ModuleNotFoundError):
+            return []
+
+    def _start(self, parts: list[Part], say: Say) -> None:
+        started = time.monotonic()
+        with ThreadPoolExecutor(len(parts) or 1) as pool:
+            list(pool.map(lambda part: self.supervisor.start_part(part.name), parts))
+        waiting = {part.name: part for part in parts}
+        while waiting:
+            for name, part in list(waiting.items()):
+                if part.ready() is None:
+                    del waiting[name]
+            looping = next((name for name in waiting if self.supervisor.starts(name) > MAX_STARTS), None)
+            if looping or time.monotonic() - started > DEADLINE:
+                name = looping or next(iter(waiting))
+                part = waiting[name]
+                log = supervise.end_of_log(self.folder, name)
+                raise SystemExit(f"{name} does not get ready: {part.ready()}\n{log}")
+            time.sleep(0.1)
+        say(f"ready after {time.monotonic() - started:.1f} s: {', '.join(part.name for part in parts)}")
+
+    def down(self) -> None:
+        """Stop everything; what was stored stays."""
+        with ThreadPoolExecutor() as pool:  # the triggers first: they finish what is in work while its functions still live
+            list(pool.map(self.supervisor.stop_part, ["sweep", *(f"trigger-{lane}" for lane in LANES)]))
+        self.supervisor.stop(self.parts() if self.state.ports else [])
+
+    def status(self) -> list[Status]:
+        """Each part: its process, whether it serves, how often it had to be started again."""
+        if not self.supervisor.is_up():
+            return []
+        processes = self.supervisor.processes()
+        return [
+            Status(
+                part.name,
+                processes.get(part.name, 0),
+                processes.get(part.name, 0) > 0 and part.ready() is None,
+                max(0, self.supervisor.starts(part.name) - 1),
+            )
+            for part in self.parts()
+        ]
+
+    def queues(self) -> list[dict[str, Any]]:
+        """Ready and unacked messages of each queue that has been declared."""
+        import urllib3
+
+        environment = self.environment()
+        from urllib.parse import unquote, urlsplit
+
+        parts = urlsplit(environment["MUSEUM_AMQP_URL"])
+        headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
+        address = f"{environment['MUSEUM_AMQP_API_URL']}/api/queues?disable_stats=false"
+        answer = urllib3.request("GET", address, headers=headers, timeout=3.0, retries=False)
+        return [
+            {"name": queue["name"], "ready": queue.get("messages_ready", 0), "unacked": queue.get("messages_unacknowledged", 0)}
+            for queue in answer.json()
+            if queue["name"].startswith("museum.")
+        ]
