@@ -1,0 +1,47 @@
+"""What the commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from infra.local.stack import Stack
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def state_option(command: F) -> F:
+    """``--state DIR`` on a command."""
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(".museum"),
+        envvar="MUSEUM_STATE",
+        show_default=True,
+        show_envvar=True,
+        help="Folder of the stack: its data, ports, passwords and logs.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """``--json`` on a command that prints data."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def stack_of(state: Path) -> Stack:
+    """The stack in a folder, running or not."""
+    from infra.local.stack import Stack
+
+    return Stack(state)
+
+
+def running_stack(state: Path) -> Stack:
+    """The stack in a folder, which must be up."""
+    stack = stack_of(state)
+    if not stack.supervisor.is_up():
+        raise click.ClickException(f"no stack is up in {state}: start one with `museum up --detach --state {state}`")
+    return stack

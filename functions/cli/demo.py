@@ -1,0 +1,82 @@
+"""``museum demo``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from functions.cli import importing, searching
+from functions.cli.calibrate import calibrate
+from functions.cli.client import Found, Searcher
+from functions.cli.common import stack_of, state_option
+from functions.cli.stack import console, interruptible, stop, wait_for_end
+
+
+@click.command("demo")
+@state_option
+@click.option("--once", is_flag=True, help="Stop everything after the searches, also in a terminal.")
+def demo_command(state: Path, once: bool) -> None:
+    """Start everything, import about 330 real photographs, and search twice.
+
+    First a changed copy of a catalogued object, which must come first; then a thing whose whole category is not in the
+    catalogue, which must be refused. In a terminal everything stays up until Ctrl-C.
+    """
+    from infra.engine import build
+    from infra.local import stamps
+
+    started = time.monotonic()
+    stack = stack_of(state)
+    if stack.supervisor.is_up():
+        raise click.ClickException(
+            f"a stack is up in {state}, and the demo would import into it and stop it: stop it with `museum down`, or give the "
+            "demo a folder of its own with --state"
+        )
+    interruptible()
+    try:
+        console.print("[1/5] the photographs of the demo")
+        demo = stamps.build(stamps.fetch(build.cache_folder()), build.cache_folder() / "demo")
+        console.print("[2/5] RabbitMQ, S3, Milvus, Triton, functions and triggers")
+        stack.up(bind="127.0.0.1", asked={}, say=console.print)
+        environment = stack.environment()
+        console.print(f"[3/5] {len(demo.categories)} objects with photos into the catalogue bucket, until they are findable")
+        report = importing.run(environment, demo.table, demo.images, museum=None, timeout=120)
+        importing.show(report)
+        console.print("[4/5] from which score on something is similar")
+        made = calibrate(environment, lambda object_id: demo.categories.get(object_id, ""))
+        console.print(f"a cosine of {made.threshold(made.size):.4f}, by {made.strangers} photos")
+        console.print("[5/5] two photos into the queries bucket")
+        with Searcher(environment) as searcher:
+            known, stranger = searcher.search(demo.query), searcher.search(demo.stranger)
+        searching.show(known, 10)
+        searching.show(stranger, 3)
+        problems = [*report_problems(report), *problems_of(known, stranger, demo.query_object)]
+        for problem in problems:
+            console.print(problem, style="red", markup=False)
+        console.print(f"{'not ' if problems else ''}as expected, {time.monotonic() - started:.0f} s after the start")
+        if sys.stdout.isatty() and not once and not problems:
+            console.print("everything is up: `museum search PHOTO`, `museum status`. Ctrl-C stops it.")
+            wait_for_end(stack)
+    finally:
+        stop(stack)
+    raise SystemExit(1 if problems else 0)
+
+
+def report_problems(report: importing.Report) -> list[str]:
+    """What should have been imported and was not."""
+    return [f"not imported: {failure['what']}: {failure['reason']}" for failure in report.failures]
+
+
+def problems_of(known: Found, stranger: Found, expected: str) -> list[str]:
+    """What differs from what the demo promises."""
+    problems = []
+    first = known.result.hits[0].object_id if known.result.hits else "nothing"
+    if first != expected:
+        problems.append(f"expected {expected} first, found {first}")
+    if known.result.verdict is None or known.result.verdict.similar is not True:
+        problems.append("expected the changed copy to be called similar")
+    if stranger.result.verdict is None or stranger.result.verdict.similar is not False:
+        problems.append("expected the stranger to be refused")
+    return problems

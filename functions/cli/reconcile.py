@@ -1,0 +1,92 @@
+"""``museum reconcile``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from functions.adapters.outbox import Outbox
+from functions.adapters.s3 import S3Store
+from functions.bucket_events import notification
+from functions.cli.common import json_option, running_stack, state_option
+from functions.errors import MuseumError
+from functions.events import BucketNotified, notification_id
+from functions.reconcile import Missing, Sweep, everything
+from functions.runtime.settings import Settings, load
+from functions.uploads import lane_of
+
+AFTER_TROUBLE = 5.0
+"""Seconds until the next look when S3 or RabbitMQ was away at the last. With a whole minute each time an upload waited
+170 s, in a run that killed a part every 3 s."""
+
+
+@click.command("reconcile")
+@state_option
+@json_option
+@click.option("--fix", is_flag=True, help="Raise the lost events again.")
+@click.option("--rebuild", is_flag=True, help="Raise the whole catalogue: makes a lost index anew, without embedding.")
+@click.option("--every", type=float, metavar="SECONDS", help="Go on, once in so many seconds.")
+def reconcile_command(state: Path, as_json: bool, fix: bool, rebuild: bool, every: float | None) -> None:
+    """Find uploads that have no result and no outcome after ten seconds; raise their events again.
+
+    \b
+    Examples:
+      museum reconcile                     say what is missing
+      museum reconcile --fix               and mend it
+      museum reconcile --fix --every 60    as the stack itself runs it
+      museum reconcile --rebuild           after Milvus was lost
+    """
+    settings = load(Settings) if os.environ.get("AWS_ENDPOINT_URL") else running_stack(state).settings()
+    sweep = Sweep(S3Store(settings), settings.buckets)
+    outbox = Outbox(settings.museum_outbox_url)
+    if rebuild:
+        count = 0
+        for one in everything(S3Store(settings), settings.buckets):
+            publish(one, outbox, settings)
+            count += 1
+        click.echo(f"{count} objects of the catalogue bucket are on their way to the index")
+        return
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while True:
+        pause = every
+        try:
+            found = sweep.due()
+            for one in found:
+                if fix:
+                    publish(one, outbox, settings)
+                    sweep.raised(one)
+            report(found, fix=fix, as_json=as_json)
+        except MuseumError as error:
+            click.echo(f"cannot look now: {error}", err=True)
+            if every is None:
+                raise SystemExit(1) from None
+            pause = min(every, AFTER_TROUBLE)
+        if pause is None or ended.wait(pause):
+            return
+
+
+def publish(one: Missing, outbox: Outbox, settings: Settings) -> None:
+    """Raise the event that the bucket would have sent."""
+    body = notification(one.change)
+    raw = json.dumps(body).encode()
+    lane = lane_of(one.change.bucket == settings.museum_bucket_queries, one.change.metadata)
+    outbox.publish(BucketNotified.TYPE, notification_id(raw), {"body": body}, lane=lane)
+
+
+def report(found: list[Missing], *, fix: bool, as_json: bool) -> None:
+    """Say what was found."""
+    if as_json:
+        listed = [{"bucket": one.change.bucket, "key": one.change.key, "upload_id": one.upload_id} for one in found]
+        click.echo(json.dumps({"missing": listed, "fixed": fix}, ensure_ascii=False))
+        return
+    for one in found:
+        click.echo(f"{'raised again' if fix else 'no outcome'}: {one.change.bucket}/{one.change.key}")
+    if not found and not fix:
+        click.echo("nothing is missing")

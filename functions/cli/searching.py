@@ -1,0 +1,105 @@
+"""``museum search``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Column, Table
+
+from functions.catalogue.classes import BY_CODE
+from functions.catalogue.fields import BY_NAME
+from functions.catalogue.hits import SHOWN
+from functions.cli.client import Found, Searcher, TimedOut
+from functions.cli.common import json_option, running_stack, state_option
+from functions.errors import MuseumError
+from functions.results import encode
+
+console = Console(highlight=False)
+
+
+@click.command("search")
+@state_option
+@json_option
+@click.option("--top", default=SHOWN, show_default=True, type=click.IntRange(1, 100), help="How many objects to show.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for each result.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+def search_command(state: Path, as_json: bool, top: int, timeout: float, photos: tuple[Path, ...]) -> None:
+    """Find the catalogued objects most similar to PHOTOS, one search a photo.
+
+    The photo is put into the queries bucket; nothing but that upload starts the search.
+
+    \b
+    Examples:
+      museum search vase.jpg
+      museum search *.jpg --json > results.json
+      museum search coin.jpg --top 30
+    """
+    stack = running_stack(state)
+    failed = False
+    listed: list[dict[str, Any]] = []
+    with Searcher(stack.environment()) as searcher:
+        for photo in photos:
+            try:
+                found = searcher.search(photo, timeout=timeout)
+            except (TimedOut, OSError, MuseumError) as error:
+                failed = True
+                unread = isinstance(error, OSError) and error.strerror
+                reason = f"the photo cannot be read: {unread}" if unread else str(error)
+                click.echo(f"{photo}: {reason}", err=True)
+                status = "timed out" if isinstance(error, TimedOut) else "failed"
+                listed.append({"photo": str(photo), "status": status, "reason": reason})
+                continue
+            failed |= found.result.status != "completed"
+            if as_json:
+                listed.append(as_data(found, top))
+            else:
+                show(found, top)
+    if as_json:
+        click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
+    raise SystemExit(1 if failed else 0)
+
+
+def as_data(found: Found, top: int) -> dict[str, Any]:
+    """A result as JSON values, with the photo it is of."""
+    data: dict[str, Any] = msgspec.json.decode(encode(found.result))
+    data["hits"] = data["hits"][:top]
+    return {"photo": found.photo, **data}
+
+
+def show(found: Found, top: int) -> None:
+    """A result for people."""
+    result = found.result
+    console.print(f"[bold]{Path(found.photo).name}[/bold]  {found.seconds:.2f} s after the upload", soft_wrap=True)
+    if result.status != "completed":
+        console.print(f"{result.status} in {result.step}: {result.reason}", style="red", markup=False)
+        return
+    if result.reason:
+        console.print(result.reason, style="yellow", markup=False)
+    table = Table("", "score", Column("object", overflow="fold"), "name", "class", box=None)
+    for hit in result.hits[:top]:
+        name = (hit.record or {}).get("Name", "")
+        kind = BY_CODE[hit.class_code].ru if hit.class_code in BY_CODE else ""
+        table.add_row(str(hit.rank), f"{hit.score:.4f}", plain(hit.object_id), plain(name), kind)
+    if result.hits:
+        console.print(table)
+    if result.class_ is not None:
+        console.print(f"class: {result.class_.name} ({result.class_.confidence:.0%} of the neighbours' vote)")
+    if result.draft:
+        draft = Table("draft of the card", "value", "support", Column("from", overflow="fold"), box=None)
+        for name, offers in result.draft.items():
+            best = offers[0]
+            sources = ", ".join(source.object_id for source in best.sources[:3])
+            draft.add_row(f"{BY_NAME[name].ru}", plain(best.value[:90]), f"{best.support:.0%}", plain(sources))
+        console.print(draft)
+
+
+def plain(text: str) -> str:
+    """Text that the terminal shows as it is: no markup, no control characters."""
+    from rich.markup import escape
+
+    return escape("".join(letter if letter.isprintable() else " " for letter in text))

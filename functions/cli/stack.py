@@ -1,0 +1,166 @@
+"""``museum up | down | status | logs | env``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from functions.cli.common import json_option, running_stack, stack_of, state_option
+
+if TYPE_CHECKING:
+    from infra.local.stack import Stack
+
+console = Console(highlight=False)
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a polite kill, and a closed terminal."""
+
+
+def asked_ports(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    """``--port s3=9100`` as a mapping."""
+    asked = {}
+    for value in values:
+        name, _, number = value.partition("=")
+        if not number.isdecimal():
+            raise click.BadParameter(f"expected NAME=NUMBER such as s3=9100, found {value!r}")
+        asked[name] = int(number)
+    return asked
+
+
+@click.command("up")
+@state_option
+@click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address that the servers listen on.")
+@click.option("--activate", is_flag=True, help="Make the built model the live one, though another one has a catalogue.")
+@click.option("--port", "ports", multiple=True, callback=asked_ports, metavar="NAME=NUMBER", help="Ask for a port, e.g. s3=9100.")
+def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], activate: bool) -> None:
+    """Start the local stack: RabbitMQ, S3, Milvus, Triton, functions and triggers.
+
+    A server whose address is in the environment (MUSEUM_AMQP_URL, AWS_ENDPOINT_URL, MUSEUM_MILVUS_URI,
+    MUSEUM_TRITON_URL) is used and not started.
+
+    \b
+    Examples:
+      museum up                           until Ctrl-C
+      museum up --detach --state /data/m  in the background
+      museum up --port s3=9100            S3 on a port of your choice
+    """
+    stack = stack_of(state)
+    interruptible()
+    try:
+        stack.up(bind=bind, asked=ports, say=console.print, activate=activate)
+    except BaseException:
+        stop(stack)
+        raise
+    console.print(
+        f"S3 {stack.environment()['AWS_ENDPOINT_URL']}  ·  addresses and keys: museum env --state {shlex.quote(str(state))}"
+    )
+    if not detach:
+        console.print("Ctrl-C stops everything.")
+        wait_for_end(stack)
+        stop(stack)
+
+
+def interruptible() -> None:
+    """From here on each of ``ENDS`` does what Ctrl-C does: a closed terminal does not leave 20 processes behind."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for number in ENDS:
+        signal.signal(number, interrupt)
+
+
+def wait_for_end(stack: Stack, look_every: float = 2.0) -> None:
+    """Sleep until one of ``ENDS``, or until somebody else stopped the stack."""
+    ended = threading.Event()
+    for number in ENDS:
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(look_every):
+        if not stack.supervisor.is_up():
+            console.print("the stack was stopped by another command")
+            return
+
+
+def stop(stack: Stack) -> None:
+    """Stop everything; a second Ctrl-C does not leave half of it running."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        console.print("stopping …")
+    stack.down()
+
+
+@click.command("down")
+@state_option
+def down_command(state: Path) -> None:
+    """Stop the local stack; what was stored stays."""
+    stack_of(state).down()
+    console.print("stopped")
+
+
+@click.command("status")
+@state_option
+@json_option
+def status_command(state: Path, as_json: bool) -> None:
+    """Show each part, its address, and the queues."""
+    stack = stack_of(state)
+    parts = stack.status()
+    queues = stack.queues() if parts else []
+    if as_json:
+        click.echo(json.dumps({"parts": [asdict(part) for part in parts], "queues": queues, "ports": stack.state.ports}))
+        return
+    if not parts:
+        console.print(f"no stack is up in {state}")
+        return
+    table = Table("part", "pid", "ready", "restarts", box=None)
+    for part in parts:
+        table.add_row(part.name, str(part.pid or "–"), "yes" if part.ready else "[red]no[/red]", str(part.restarts))
+    console.print(table)
+    waiting = Table("queue", "ready", "unacked", box=None)
+    for queue in queues:
+        if queue["ready"] or queue["unacked"]:
+            waiting.add_row(queue["name"], str(queue["ready"]), str(queue["unacked"]))
+    console.print(waiting if waiting.row_count else "all queues are empty")
+    console.print("ports: " + ", ".join(f"{name} {port}" for name, port in list(stack.state.ports.items())[:12]))
+
+
+@click.command("logs")
+@state_option
+@click.argument("part", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines come.")
+@click.option("--lines", "-n", default=50, show_default=True, help="How many of the last lines.")
+def logs_command(state: Path, part: str | None, follow: bool, lines: int) -> None:
+    """Show the log of one part, or the last lines of all."""
+    folder = state / "logs"
+    files = [folder / f"{part}.log"] if part else sorted(folder.glob("*.log"))
+    missing = [file for file in files if not file.exists()]
+    if missing or not files:
+        names = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
+        raise click.ClickException(f"no log of {part or 'any part'} in {folder}; there are: {names}")
+    argv = ["tail", "-n", str(lines), *(["-f"] if follow else []), *map(str, files)]
+    subprocess.run(argv, check=False)
+
+
+@click.command("env")
+@state_option
+def env_command(state: Path) -> None:
+    """Print the addresses and keys for a shell.
+
+    \b
+    Example:
+      eval "$(museum env)" && aws s3 cp vase.jpg s3://$MUSEUM_BUCKET_QUERIES/
+    """
+    for name, value in running_stack(state).environment().items():
+        click.echo(f"export {name}={shlex.quote(value)}")
