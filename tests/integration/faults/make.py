@@ -1,0 +1,68 @@
+"""What is uploaded: made by a seed, each file with bytes of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from functions.catalogue.keys import photo_key, query_key
+from functions.events import upload_id
+from functions.runtime.settings import Settings
+from tests.integration.faults import pictures
+from tests.integration.faults.ledger import Kind, Upload
+
+OBJECTS = 10
+"""Objects in the catalogue before the first fault."""
+INTERACTIVE: Mapping[str, str] = MappingProxyType({"lane": "interactive"})
+"""Metadata of a catalogue photo whose owner waits for it."""
+MIX: tuple[Kind, ...] = ("query", "query", "query", "query", "catalogue", "query", "query", "query", "query", "broken")
+
+
+class Maker:
+    """Makes uploads and their bytes. Another seed has other objects, so that several runs may share a stack."""
+
+    def __init__(self, settings: Settings, seed: int) -> None:
+        self._settings = settings
+        self._seed = seed
+        self._rng = random.Random(seed)
+
+    def known(self, number: int) -> tuple[Upload, bytes]:
+        """The photo of an object that queries will look for."""
+        return self._catalogue(f"{self._seed}-{number}", pictures.known(self._seed * 1000 + number))
+
+    def query(self) -> tuple[Upload, bytes]:
+        """A changed photo of one of the known objects."""
+        number = self._rng.randrange(OBJECTS)
+        body = pictures.changed(self._seed * 1000 + number, self._rng)
+        return self._query("query", body, f"{self._seed}-{number}")
+
+    def any(self, serial: int) -> tuple[Upload, bytes]:
+        """Eight queries of ten, a new object, and a file that is no photo."""
+        match MIX[serial % len(MIX)]:
+            case "query":
+                return self.query()
+            case "catalogue":
+                picture = pictures.known(self._rng.getrandbits(32))
+                return self._catalogue(f"{self._seed}-new-{secrets.token_hex(8)}", picture)
+            case "broken":
+                return self._query("broken", b"no photo: " + self._rng.randbytes(200), "")
+
+    def _catalogue(self, object_id: str, body: bytes) -> tuple[Upload, bytes]:
+        key = photo_key(self._settings.museum_default_museum, object_id, "photo.jpg")
+        return _upload("catalogue", self._settings.museum_bucket_catalogue, key, body, object_id), body
+
+    def _query(self, kind: Kind, body: bytes, object_id: str) -> tuple[Upload, bytes]:
+        settings = self._settings
+        key = query_key(settings.museum_default_museum, settings.museum_default_owner, secrets.token_hex(12), "photo.jpg")
+        return _upload(kind, settings.museum_bucket_queries, key, body, object_id), body
+
+
+def _upload(kind: Kind, bucket: str, key: str, body: bytes, object_id: str) -> Upload:
+    version = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    identity = upload_id(bucket, key, version)
+    return Upload(
+        kind=kind, bucket=bucket, key=key, version=version, size=len(body), upload_id=identity, object_id=object_id
+    )  # fmt: skip
