@@ -161,7 +161,7 @@ class S3Store:
             answer = self._ask("GET", bucket, query=query)
             if answer.status != _OK:
                 _refused(answer, bucket)
-            page = ElementTree.fromstring(answer.data)  # noqa: S314 - from the store that we trust with everything
+            page = _page(answer)
             space = page.tag.removesuffix("ListBucketResult")
             for item in page.iter(space + "Contents"):
                 yield _listed(bucket, item, space)
@@ -292,8 +292,21 @@ def _listed(bucket: str, item: ElementTree.Element, space: str) -> ObjectInfo:
 
 
 def _version(headers: Mapping[str, str]) -> str:
+    """versionId, or eTag. A server that is going down was seen to end a GET or PUT with an empty 200 that has neither."""
     version = headers.get("x-amz-version-id", "")
-    return version if version not in ("", "null") else headers["etag"].strip('"')
+    if version not in ("", "null"):
+        return version
+    if not headers.get("etag"):
+        raise Unavailable("s3", "it answers 200 without an ETag: it is going down, or is no S3 server")
+    return headers["etag"].strip('"')
+
+
+def _page(answer: BaseHTTPResponse) -> ElementTree.Element:
+    """One page of a listing; the same server ends a listing with an empty 200."""
+    try:
+        return ElementTree.fromstring(answer.data)  # noqa: S314 - from the store that we trust with everything
+    except ElementTree.ParseError:
+        raise Unavailable("s3", "it answers a listing that is no XML: it is going down, or is no S3 server") from None
 
 
 def _code(answer: BaseHTTPResponse) -> str:
@@ -302,6 +315,12 @@ def _code(answer: BaseHTTPResponse) -> str:
         return ElementTree.fromstring(answer.data).findtext("Code") or ""  # noqa: S314 - see list
     except ElementTree.ParseError:
         return ""
+
+
+def _is_text(answer: BaseHTTPResponse) -> bool:
+    """Whether the error is a line or page of text, which S3 never sends: MinIO's ``403 http: Server closed`` while it stops,
+    or a proxy's page."""
+    return answer.headers.get("content-type", "").startswith(("text/plain", "text/html"))
 
 
 def _unknown(bucket: str) -> Reject:
@@ -314,6 +333,6 @@ def _refused(answer: BaseHTTPResponse, bucket: str) -> NoReturn:
     said = f"it answers {answer.status} {code}".rstrip()
     if code == "NoSuchBucket":
         raise _unknown(bucket)
-    if answer.status >= 500 or answer.status == 429 or code in _REFUSES_ALL:
+    if answer.status >= 500 or answer.status == 429 or code in _REFUSES_ALL or _is_text(answer):
         raise Unavailable("s3", said)
     raise Retry(f"S3: {said} for bucket {bucket}")

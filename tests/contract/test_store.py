@@ -345,6 +345,8 @@ class Answer(NamedTuple):
     body: bytes = b""
     length: int | None = None
     """Content-Length where it is not the body's."""
+    kind: str = "application/xml"
+    etag: bool = True
 
 
 @contextmanager
@@ -357,7 +359,9 @@ def answering(answer: Answer) -> Iterator[tuple[S3Store, list[str]]]:
             asked.append(self.path)
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
-            self.send_header("ETag", '"e"')
+            self.send_header("Content-Type", answer.kind)
+            if answer.etag:
+                self.send_header("ETag", '"e"')
             self.send_header("Last-Modified", "Fri, 24 May 2030 00:00:00 GMT")
             self.end_headers()
             self.wfile.write(answer.body)
@@ -390,6 +394,9 @@ def xml(code: str) -> bytes:
         (Answer(403, xml("RequestTimeTooSkewed")), Unavailable),
         (Answer(403, xml("AccessDenied")), Retry),
         (Answer(404, b"not S3 at all"), Retry),
+        (Answer(403, b"http: Server closed", kind="text/plain; charset=utf-8"), Unavailable),
+        (Answer(404, b"<html>no such site", kind="text/html"), Unavailable),
+        (Answer(200, etag=False), Unavailable),
         (Answer(301, xml("PermanentRedirect")), Retry),
         (Answer(200, b"half of the", length=22), Unavailable),
         (Answer(404, xml("NoSuchBucket")), Reject),
@@ -401,6 +408,12 @@ def test_an_answer_becomes_one_of_the_three(answer: Answer, expected: type[Excep
     with answering(answer) as (store, asked), pytest.raises(expected):
         store.get("bucket", "key")
     assert asked
+
+
+def test_a_listing_that_a_stopping_server_cut_off_is_unavailable() -> None:
+    """Seen with MinIO's S3 layer: the request is given up with an empty 200."""
+    with answering(Answer(200)) as (store, _), pytest.raises(Unavailable, match="no XML"):
+        list(store.list("bucket"))
 
 
 def test_an_absent_object_of_a_store_with_conditions_is_told_by_its_code() -> None:
