@@ -8,7 +8,7 @@ meanwhile. So a late or repeated event changes nothing, and a create never bring
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from functions import outcome
 from functions.catalogue.keys import CatalogueKey, parse_catalogue
-from functions.catalogue.record import Listing, listing_of
+from functions.catalogue.record import Listing
 from functions.errors import Retry
 from functions.events import CatalogueEmbedded, ImageIndexed, ImageRemoved, ObjectChanged, row_id, upload_id
 from functions.outcome import Outcome
@@ -28,6 +28,9 @@ ROUNDS = 5
 """How often an object may change while it is compared, before its message waits a second."""
 
 Rows = list[tuple[IndexRow, NDArray[np.float32]]]
+
+ListingOf = Callable[[str, str, str], Listing]
+"""What a record says that a row needs, given its bucket, key and version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,27 +57,33 @@ def index(
     *,
     store: ObjectStore,
     rows: VectorIndex,
+    listings: ListingOf,
     buckets: Buckets,
-    live: Callable[[], str],
+    collections: Callable[[], Sequence[str]],
 ) -> ImageIndexed:
     """Bring the object's rows up to date, and say whether what the event tells of is still so.
 
-    ``live`` gives the live fingerprint, whose collection is made anew where it was lost.
+    ``collections`` gives :func:`known` ones: what is no new vector concerns them all.
     """
     made = made_by(event) if isinstance(event, CatalogueEmbedded) else None
     place = parse_catalogue(event.key, museum=event.museum)
     for _ in range(ROUNDS):
         before = snapshot(store, event.bucket, place)
         current = before.versions.get(event.key) == event.version
-        fingerprints = [event.fingerprint] if isinstance(event, CatalogueEmbedded) else known(rows, live())
-        for fingerprint in fingerprints:
-            bring_up_to_date(fingerprint, before, made, store=store, rows=rows, buckets=buckets)
+        of_record = event.key == place.record_key
+        fingerprints = [event.fingerprint] if isinstance(event, CatalogueEmbedded) else collections()
+        changed = [
+            bring_up_to_date(
+                fingerprint, before, made, only_known=of_record, store=store, rows=rows, listings=listings, buckets=buckets
+            )
+            for fingerprint in fingerprints
+        ]
         if made is not None:
             made = replace(made, status="indexed" if current else "superseded", ended_at=time.time())
             outcome.write(store, buckets.state, made)
-        if current and event.key == place.record_key:
-            outcome.write(store, buckets.state, of_record(event, listing(before, store)))
-        if snapshot(store, event.bucket, place) == before:
+        if current and of_record:
+            outcome.write(store, buckets.state, outcome_of_record(event, listing(before, listings)))
+        if not any(changed) or snapshot(store, event.bucket, place) == before:
             return ImageIndexed(
                 **carried(event), fingerprint=",".join(fingerprints), status="indexed" if current else "superseded"
             )
@@ -98,7 +107,7 @@ def made_by(event: CatalogueEmbedded) -> Outcome:
     )
 
 
-def of_record(event: CatalogueEmbedded | ImageRemoved | ObjectChanged, listed: Listing) -> Outcome:
+def outcome_of_record(event: CatalogueEmbedded | ImageRemoved | ObjectChanged, listed: Listing) -> Outcome:
     """The outcome of a record's version, by which the sweep knows that its event was not lost."""
     if listed.problem:
         return outcome.ended(event, "rejected", step="index", code="bad-record", reason=listed.problem)
@@ -116,21 +125,29 @@ def bring_up_to_date(
     now: Snapshot,
     made: Outcome | None,
     *,
+    only_known: bool,
     store: ObjectStore,
     rows: VectorIndex,
+    listings: ListingOf,
     buckets: Buckets,
-) -> None:
-    """Write the rows that are missing or stale, delete those that S3 no longer has."""
+) -> bool:
+    """Write the rows that are missing or stale, delete those that S3 no longer has. Whether there were any.
+
+    ``only_known`` leaves out photos without a row: a record comes right before its photos, which have events of their own.
+    """
     existing = rows.rows(fingerprint, now.place.museum, now.place.object_id)
     good = {(row.key, row.version) for row in existing if row.record_version == now.record_version}
-    missing = [photo for photo in now.photos if photo not in good]
+    keys = {row.key for row in existing}
+    missing = [photo for photo in now.photos if photo not in good and (photo[0] in keys or not only_known)]
     outcomes = [found for photo in missing if (found := vectors_of(now.bucket, *photo, made, store, buckets))]
     usable = [found for found in outcomes if found.fingerprint[:12] == fingerprint[:12]]
     if usable:
-        rows.upsert(fingerprint, rows_of(usable, now, listing(now, store)))
+        rows.upsert(fingerprint, rows_of(usable, now, listing(now, listings)))
     gone = [row.id for row in existing if (row.key, row.version) not in set(now.photos)]
     written = {row_id(found.bucket, found.key, vector.view) for found in usable for vector in found.vectors}
-    rows.delete(fingerprint, [row for row in gone if row not in written])
+    stale = [row for row in gone if row not in written]
+    rows.delete(fingerprint, stale)
+    return bool(usable or stale)
 
 
 def vectors_of(bucket: str, key: str, version: str, made: Outcome | None, store: ObjectStore, buckets: Buckets) -> Outcome | None:
@@ -146,10 +163,9 @@ def vectors_of(bucket: str, key: str, version: str, made: Outcome | None, store:
     return found
 
 
-def listing(now: Snapshot, store: ObjectStore) -> Listing:
+def listing(now: Snapshot, listings: ListingOf) -> Listing:
     """What the record says that a row needs; an object without a readable record is listed without class and not public."""
-    found = store.get(now.bucket, now.place.record_key) if now.record_version else None
-    return listing_of(found.body if found else None)
+    return listings(now.bucket, now.place.record_key, now.record_version)
 
 
 def rows_of(outcomes: Iterable[Outcome], now: Snapshot, listed: Listing) -> Rows:

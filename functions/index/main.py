@@ -7,6 +7,7 @@ from functions.adapters.milvus import MilvusIndex
 from functions.adapters.s3 import S3Store
 from functions.events import CatalogueEmbedded, ImageIndexed, ImageRemoved, ObjectChanged
 from functions.index import handler
+from functions.index.listings import Listings
 from functions.runtime.function import function
 from functions.runtime.remember import RememberedBy
 from functions.runtime.settings import Settings, load
@@ -14,7 +15,10 @@ from functions.runtime.settings import Settings, load
 settings = load(Settings)
 store = S3Store(settings)
 rows = MilvusIndex(settings.museum_milvus_uri)
-live_model: RememberedBy[str, live.LiveModel] = RememberedBy(lambda bucket: live.read(store, bucket), max_age=live.MAX_AGE)
+listings = Listings(store)
+collections: RememberedBy[str, list[str]] = RememberedBy(
+    lambda bucket: handler.known(rows, live.read(store, bucket).fingerprint), max_age=live.MAX_AGE
+)
 
 
 @function("index", previous=settings.museum_write_versions == "previous")
@@ -24,6 +28,7 @@ def index(event: CatalogueEmbedded | ImageRemoved | ObjectChanged) -> ImageIndex
         event,
         store=store,
         rows=rows,
+        listings=listings,
         buckets=settings.buckets,
-        live=lambda: live_model(settings.museum_bucket_state).fingerprint,
+        collections=lambda: collections(settings.museum_bucket_state),
     )

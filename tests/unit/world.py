@@ -19,6 +19,7 @@ from functions.errors import Reject
 from functions.events import BucketNotified, PreparedImage
 from functions.finish import handler as finish
 from functions.index import handler as index
+from functions.index.listings import Listings
 from functions.ingest import handler as ingest
 from functions.live import LiveModel
 from functions.runtime.carry import carried
@@ -105,7 +106,10 @@ class World:
             "embed": lambda e: embed.embed(
                 e, store=self.store, derived="derived", encoder=self.encoder, live=self.live, cache=VectorCache()
             ),
-            "index": lambda e: index.index(e, store=self.store, rows=self.rows, buckets=BUCKETS, live=lambda: FINGERPRINT),
+            "index": lambda e: index.index(
+                e, store=self.store, rows=self.rows, listings=Listings(self.store), buckets=BUCKETS,
+                collections=lambda: index.known(self.rows, FINGERPRINT),
+            ),
             "search": lambda e: search.search(
                 e, store=self.store, rows=self.rows, records=RecordReader(self.store, "catalogue"), results="results",
                 collection=lambda fingerprint: collection.read(fingerprint, store=self.store, rows=self.rows, bucket="state"),

@@ -1,0 +1,68 @@
+"""index: what it reads, and what it leaves to other events."""
+
+from __future__ import annotations
+
+from functions.adapters.memory import MemoryStore
+from functions.catalogue.keys import record_key
+from functions.index.listings import Listings
+from functions.runtime.recent import Recent
+from tests.benchmarks.operations import CountingStore
+from tests.unit.world import World
+
+
+def test_the_value_unused_longest_goes() -> None:
+    """Reading a value is using it."""
+    recent: Recent[str, int] = Recent(2)
+    recent.put("a", 1)
+    recent.put("b", 2)
+    assert recent.get("a") == 1
+    recent.put("c", 3)
+    assert (recent.get("a"), recent.get("b"), recent.get("c")) == (1, None, 3)
+
+
+def test_a_record_is_read_once_a_version() -> None:
+    """A version never changes."""
+    store = CountingStore("catalogue")
+    version = store.put("catalogue", "k", b'{"TypologyGK": "5"}', content_type="application/json")
+    listings = Listings(store)
+    assert [listings("catalogue", "k", version).class_code for _ in range(3)] == [5, 5, 5]
+    assert store.asked["get"] == 1
+    assert listings("catalogue", "", "").class_code == 0
+
+
+def test_a_record_that_was_overwritten_meanwhile_is_not_taken_for_the_older() -> None:
+    """It is read anew until the listing names the version that was read."""
+    store = MemoryStore("catalogue")
+    old = store.put("catalogue", "k", b'{"TypologyGK": "5"}', content_type="application/json")
+    listings = Listings(store)
+    new = store.put("catalogue", "k", b'{"TypologyGK": "8"}', content_type="application/json")
+    assert listings("catalogue", "k", old).class_code == 8
+    store.put("catalogue", "k", b'{"TypologyGK": "11"}', content_type="application/json")
+    assert listings("catalogue", "k", old).class_code == 11
+    assert listings("catalogue", "k", new).class_code == 11
+
+
+def test_a_record_before_its_photos_costs_one_listing_and_one_read() -> None:
+    """Nothing was written to the index, so nothing of it can be stale; the photos have events of their own."""
+    world = World(store=CountingStore("queries", "catalogue", "derived", "results", "state"))
+    assert isinstance(world.store, CountingStore)
+    world.put("catalogue", record_key("local", "a"), b'{"Name": "x"}')
+    world.put("catalogue", "local/a/images/a.jpg", bytes([7]))
+    world.step()  # ingest of the record
+    world.store.asked.clear()
+    world.step(1)  # index of the record, while its photo is on its way
+    assert dict(world.store.asked) == {"list": 1, "get": 1, "put": 1}
+    world.run()
+    assert world.hits(7) == ["a"]
+
+
+def test_a_changed_record_reaches_the_rows_of_all_its_photos() -> None:
+    """Class and visibility follow the record."""
+    world = World()
+    world.add("a", 7, TypologyGK="5")
+    world.put("catalogue", "local/a/images/b.jpg", bytes([9]))
+    world.run()
+    world.put("catalogue", record_key("local", "a"), b'{"TypologyGK": "8"}')
+    world.run()
+    (fingerprint,) = world.rows.collections()
+    assert [row.class_code for row in world.rows.rows(fingerprint, "local", "a")] == [8, 8]
