@@ -55,8 +55,8 @@ def test_a_result_written_twice_or_announced_differently_is_duplicated(stored: d
 
 
 def test_a_schedule_hits_each_part_equally_often() -> None:
-    """240 faults are 20 on each part, with every kind among them."""
-    faults = list(schedule(240, seed=1))
+    """380 faults are 20 on each part, with every kind among them."""
+    faults = list(schedule(380, seed=1))
     assert {part: sum(fault.part == part for fault in faults) for part in PARTS} == dict.fromkeys(PARTS, 20)
     for part in PARTS:
         assert {(fault.kind, min(fault.level, 2)) for fault in faults if fault.part == part} >= {

@@ -19,6 +19,9 @@ CLIENTS = {
     "tritonclient": {"adapters/triton.py"},
     "onnxruntime": {"adapters/onnx.py"},
     "pika": {"trigger/broker.py", "trigger/topology.py", "cli/announcements.py"},
+    "urllib3": {"adapters/s3.py", "adapters/outbox.py", "trigger/topology.py"},
+    "aiohttp": {f"trigger/{name}.py" for name in ("main", "consumer", "deliver", "outbox")},
+    "requests": set(),
 }
 """Outside client → the modules that may import it."""
 STEPS = {step.name for step in pipeline.STEPS} | {"gateway"}
@@ -79,6 +82,38 @@ def test_a_handler_has_no_try_and_a_main_no_branch(step: str) -> None:
     if step not in ("ingest", "finish"):
         handler = ast.parse((ROOT / step / "handler.py").read_text())
         assert not [node for node in ast.walk(handler) if isinstance(node, ast.Try)]
+
+
+READS_ENVIRONMENT = {"runtime/settings.py", "cli/reconcile.py"}
+"""The settings; and the one command that runs beside a stack as well as inside one."""
+PURE = {"catalogue", "errors", "events", "ports"}
+IO_MODULES = {"io", "os", "socket", "subprocess", "threading", "time", "urllib.request", "http", "tempfile", "shutil"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_settings_read_the_environment(path: Path) -> None:
+    """A process is told everything once, at its start."""
+    if str(path.relative_to(ROOT)) not in READS_ENVIRONMENT:
+        names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        assert not names & {"environ", "getenv", "environb"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "catalogue").glob("*.py")), ids=lambda path: path.name)
+def test_what_a_record_is_is_known_without_io(path: Path) -> None:
+    """It imports its own kind, events and ports; ``io`` only to read a table out of bytes."""
+    imported = imports_of(path)
+    ours = {module.split(".")[1] for module in imported if module.startswith("functions.")}
+    assert ours <= PURE
+    assert not imported & (IO_MODULES - ({"io"} if path.name == "table.py" else set()))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "trigger").glob("*.py")), ids=lambda path: path.name)
+def test_the_trigger_knows_the_map_and_no_museum_word(path: Path) -> None:
+    """It would bring any event to any function."""
+    ours = {module.split(".")[1] for module in imports_of(path) if module.startswith("functions.")}
+    assert ours <= {"trigger", "runtime", "events", "pipeline", "errors"}
+    words = {node.id.lower() for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    assert not words & {"image", "photo", "record", "object_id", "catalogue", "query", "vector", "museum"}
 
 
 @pytest.mark.parametrize("step", pipeline.STEPS, ids=lambda step: step.name)

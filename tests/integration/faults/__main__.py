@@ -1,4 +1,4 @@
-"""``python -m tests.integration.faults --faults 240 --photos 100 --seed 1``: a long run, and its table."""
+"""``python -m tests.integration.faults --faults 380 --photos 100 --seed 1``: a long run, and its table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.faults.world import stack_in
 def main() -> int:
     """Run against a stack of its own, or that of ``--state``; 0 when nothing is lost, unexpected or duplicated."""
     parser = argparse.ArgumentParser(prog="python -m tests.integration.faults", description=__doc__)
-    parser.add_argument("--faults", type=int, default=240, help="240 are 20 on each part [%(default)s]")
+    parser.add_argument("--faults", type=int, default=380, help="380 are 20 on each part [%(default)s]")
     parser.add_argument("--photos", type=int, default=100, help="uploads, at least [%(default)s]")
     parser.add_argument("--parts", default=",".join(PARTS), help="what is killed [all: %(default)s]")
     parser.add_argument("--seed", type=int, default=1)

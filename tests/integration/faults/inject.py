@@ -16,15 +16,16 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from functions import pipeline
-from functions.events import Lane
+from functions.events import LANES, Lane
 from infra.local.part import Part, processes_of
 from infra.local.stack import Stack
 from tests.integration.faults.wait import until
 
-LANE: Lane = "interactive"
 PARTS = (
-    *(f"{step.name}-{LANE}" for step in pipeline.STEPS), "gateway", f"trigger-{LANE}", "triton", "milvus", "s3", "rabbitmq",
+    *(f"{step.name}-{lane}" for lane in LANES for step in pipeline.STEPS if (step.name, lane) != ("search", "bulk")), "gateway",
+    *(f"trigger-{lane}" for lane in LANES), "sweep", "triton", "milvus", "s3", "rabbitmq",
 )  # fmt: skip
+"""All parts but ``search-bulk``: every query is of the interactive lane."""
 KINDS = ("group", "level", "level", "restart", "level", "group")
 """What is done to a part, in turn. The levels take turns too: the part's own process, its children, theirs."""
 
@@ -107,19 +108,19 @@ class Injector:
         until(lambda: self._parts[name].ready() is None, 60, f"{name} serves")
 
 
-def thrice(url: str, step: str, spare: bytes) -> str:
-    """Put three copies of one message into the queue of ``step`` at once, and say which.
+def thrice(url: str, step: str, lane: Lane, spare: bytes) -> str:
+    """Put three copies of one message into the queue of ``step`` in a lane at once, and say which.
 
     It is a message that waits there, which thereby also loses its place to those behind it. Where none waits, it is the bucket
     notification ``spare``. Empty where the broker is away.
     """
-    queue = pipeline.queue_of(LANE, step)
+    queue = pipeline.queue_of(lane, step)
     try:
         connection = pika.BlockingConnection(pika.URLParameters(url))
     except (AMQPError, OSError):
         return ""
     try:
-        return _copy(connection.channel(), queue, spare)
+        return _copy(connection.channel(), queue, lane, spare)
     except AMQPError:
         return ""
     finally:
@@ -127,12 +128,12 @@ def thrice(url: str, step: str, spare: bytes) -> str:
             connection.close()
 
 
-def _copy(channel: BlockingChannel, queue: str, spare: bytes) -> str:
+def _copy(channel: BlockingChannel, queue: str, lane: Lane, spare: bytes) -> str:
     channel.confirm_delivery()
     method, properties, waiting = channel.basic_get(queue)
     copied: Any = waiting  # the stubs say str
     if method is None:
-        queue, copied = pipeline.queue_of(LANE, "ingest"), spare
+        queue, copied = pipeline.queue_of(lane, "ingest"), spare
         properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
     for _ in range(3):
         channel.basic_publish("", queue, copied, properties, mandatory=True)

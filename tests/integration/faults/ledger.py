@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["query", "catalogue", "broken"]
-"""A photo to be found, a photo to become findable (interactive lane), or a file that is no photo."""
+Kind = Literal["query", "broken", "catalogue", "import", "spoilt"]
+"""A photo to be found, or a file that is none; a photo to become findable, of the interactive or the bulk lane, or a file
+that is none, of the bulk lane."""
 
-EXPECTED: Mapping[Kind, str] = {"query": "completed", "catalogue": "indexed", "broken": "rejected"}
+QUERIES: frozenset[Kind] = frozenset({"query", "broken"})
+EXPECTED: Mapping[Kind, str] = {
+    "query": "completed", "broken": "rejected", "catalogue": "indexed", "import": "indexed", "spoilt": "rejected",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ def report(
     known = {upload.upload_id: upload for upload in uploads}
     sent = [upload for upload in known.values() if upload.acknowledged]
     good = [upload for upload in sent if upload.end and upload.end.status == EXPECTED[upload.kind]]
-    queries = {upload.upload_id: upload for upload in known.values() if upload.kind != "catalogue"}
+    queries = {upload.upload_id: upload for upload in known.values() if upload.kind in QUERIES}
     return Report(
         attempted=len(known),
         acknowledged=len(sent),
@@ -109,7 +113,7 @@ def report(
             *(
                 f"{one.upload_id}: its result was written again"
                 for one in good
-                if one.end and one.kind != "catalogue" and stored.get(one.upload_id, one.end.version) != one.end.version
+                if one.end and one.kind in QUERIES and stored.get(one.upload_id, one.end.version) != one.end.version
             ),
             *(
                 f"{identity}: {len(set(heard))} different announcements: {sorted({(one.type, one.id) for one in heard})}"

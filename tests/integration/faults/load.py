@@ -15,7 +15,7 @@ from functions.bucket_events import Change, notification
 from functions.errors import MuseumError
 from functions.events import upload_id
 from infra.local.stack import Stack
-from tests.integration.faults.ledger import End, Report, Upload, report
+from tests.integration.faults.ledger import QUERIES, End, Report, Upload, report
 from tests.integration.faults.make import INTERACTIVE, OBJECTS, Maker
 from tests.integration.faults.observe import Listener
 from tests.integration.faults.wait import until
@@ -95,7 +95,7 @@ class Load:
             upload = self._rng.choice([one for one in self._uploads if one.acknowledged])
         change = Change(
             kind="created", bucket=upload.bucket, key=upload.key, version=upload.version, size=upload.size, sequencer="",
-            metadata=INTERACTIVE,
+            metadata=INTERACTIVE if upload.kind == "catalogue" else {},
         )  # fmt: skip
         return json.dumps(notification(change)).encode()
 
@@ -158,7 +158,7 @@ class Load:
     def _end_of(self, upload: Upload) -> End | None:
         buckets = self._settings.buckets
         try:
-            if upload.kind == "catalogue":
+            if upload.kind not in QUERIES:
                 ended = outcome.read(self._store, buckets.state, upload.upload_id)
                 return End(status=ended.status, reason=ended.reason, version="") if ended else None
             stored = self._store.get(buckets.results, results.key_of(upload.upload_id))

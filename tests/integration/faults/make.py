@@ -18,7 +18,7 @@ OBJECTS = 10
 """Objects in the catalogue before the first fault."""
 INTERACTIVE: Mapping[str, str] = MappingProxyType({"lane": "interactive"})
 """Metadata of a catalogue photo whose owner waits for it."""
-MIX: tuple[Kind, ...] = ("query", "query", "query", "query", "catalogue", "query", "query", "query", "query", "broken")
+MIX: tuple[Kind, ...] = ("query", "import", "query", "catalogue", "query", "query", "import", "query", "broken", "spoilt")
 
 
 class Maker:
@@ -31,7 +31,7 @@ class Maker:
 
     def known(self, number: int) -> tuple[Upload, bytes]:
         """The photo of an object that queries will look for."""
-        return self._catalogue(f"{self._seed}-{number}", pictures.known(self._seed * 1000 + number))
+        return self._catalogue("catalogue", f"{self._seed}-{number}", pictures.known(self._seed * 1000 + number))
 
     def query(self) -> tuple[Upload, bytes]:
         """A changed photo of one of the known objects."""
@@ -40,19 +40,22 @@ class Maker:
         return self._query("query", body, f"{self._seed}-{number}")
 
     def any(self, serial: int) -> tuple[Upload, bytes]:
-        """Eight queries of ten, a new object, and a file that is no photo."""
+        """Half of them queries, three new objects of ten, and files that are no photo."""
         match MIX[serial % len(MIX)]:
             case "query":
                 return self.query()
-            case "catalogue":
-                picture = pictures.known(self._rng.getrandbits(32))
-                return self._catalogue(f"{self._seed}-new-{secrets.token_hex(8)}", picture)
             case "broken":
-                return self._query("broken", b"no photo: " + self._rng.randbytes(200), "")
+                return self._query("broken", self._no_photo(), "")
+            case kind:
+                body = self._no_photo() if kind == "spoilt" else pictures.known(self._rng.getrandbits(32))
+                return self._catalogue(kind, f"{self._seed}-new-{secrets.token_hex(8)}", body)
 
-    def _catalogue(self, object_id: str, body: bytes) -> tuple[Upload, bytes]:
+    def _no_photo(self) -> bytes:
+        return b"no photo: " + self._rng.randbytes(200)
+
+    def _catalogue(self, kind: Kind, object_id: str, body: bytes) -> tuple[Upload, bytes]:
         key = photo_key(self._settings.museum_default_museum, object_id, "photo.jpg")
-        return _upload("catalogue", self._settings.museum_bucket_catalogue, key, body, object_id), body
+        return _upload(kind, self._settings.museum_bucket_catalogue, key, body, object_id), body
 
     def _query(self, kind: Kind, body: bytes, object_id: str) -> tuple[Upload, bytes]:
         settings = self._settings

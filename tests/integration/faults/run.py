@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from functions import pipeline
+from functions.events import LANES
 from infra.local.stack import Stack
 from tests.integration.faults.inject import PARTS, Fault, Injector, schedule, thrice
 from tests.integration.faults.ledger import Report
@@ -22,8 +24,8 @@ BURST = 0.3
 """Share of the faults that follow at once on the one before; the others wait until the pipeline works again."""
 WORKS_AGAIN = 30.0
 """Seconds after which the next fault comes although no upload has ended since the last."""
-DUPLICATED = ("ingest", "preprocess", "embed", "search", "finish", "index")
-"""Steps whose messages are delivered three times, in turn."""
+DUPLICATED = tuple((step.name, lane) for step in pipeline.STEPS for lane in LANES)
+"""Queues whose messages are delivered three times, in turn."""
 
 Say = Callable[[str], None]
 
@@ -63,7 +65,7 @@ def run(
             if rng.random() > BURST:
                 something_ends(load)
             pause.wait(rng.uniform(0, 1.0))
-            tripled[thrice(url, DUPLICATED[number % len(DUPLICATED)], load.a_notification())] += 1
+            tripled[thrice(url, *DUPLICATED[number % len(DUPLICATED)], load.a_notification())] += 1
             if fault.part == "s3":  # so that it dies while it takes uploads, which happen seldom while all wait for it
                 load.keep(IN_FLIGHT + 5)
                 pause.wait(rng.uniform(0, 0.1))

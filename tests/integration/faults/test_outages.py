@@ -12,8 +12,8 @@ from tests.integration.faults.outage import SETTLE, outage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SECONDS = float(os.environ.get("MUSEUM_TEST_OUTAGE_SECONDS", "20"))
-PHOTOS = int(os.environ.get("MUSEUM_TEST_OUTAGE_PHOTOS", "30"))
+SECONDS = float(os.environ.get("MUSEUM_TEST_OUTAGE_SECONDS", "60"))
+PHOTOS = int(os.environ.get("MUSEUM_TEST_OUTAGE_PHOTOS", "100"))
 
 
 @pytest.mark.parametrize(
