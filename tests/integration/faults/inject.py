@@ -1,4 +1,4 @@
-"""Faults: kill -9 of a part's process group or of one level of its processes, a restart, and messages delivered three times."""
+"""Faults: kill -9 of a part's process group or of one level of its processes, and restarts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pika
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
 
 from functions import pipeline
-from functions.events import LANES, Lane
+from functions.events import LANES
 from infra.local.part import Part, processes_of
 from infra.local.stack import Stack
 from tests.integration.faults.wait import until
@@ -106,37 +101,3 @@ class Injector:
         """Start a part and wait until it serves."""
         self._stack.supervisor.start_part(name)
         until(lambda: self._parts[name].ready() is None, 60, f"{name} serves")
-
-
-def thrice(url: str, step: str, lane: Lane, spare: bytes) -> str:
-    """Put three copies of one message into the queue of ``step`` in a lane at once, and say which.
-
-    It is a message that waits there, which thereby also loses its place to those behind it. Where none waits, it is the bucket
-    notification ``spare``. Empty where the broker is away.
-    """
-    queue = pipeline.queue_of(lane, step)
-    try:
-        connection = pika.BlockingConnection(pika.URLParameters(url))
-    except (AMQPError, OSError):
-        return ""
-    try:
-        return _copy(connection.channel(), queue, lane, spare)
-    except AMQPError:
-        return ""
-    finally:
-        if connection.is_open:
-            connection.close()
-
-
-def _copy(channel: BlockingChannel, queue: str, lane: Lane, spare: bytes) -> str:
-    channel.confirm_delivery()
-    method, properties, waiting = channel.basic_get(queue)
-    copied: Any = waiting  # the stubs say str
-    if method is None:
-        queue, copied = pipeline.queue_of(lane, "ingest"), spare
-        properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
-    for _ in range(3):
-        channel.basic_publish("", queue, copied, properties, mandatory=True)
-    if method is not None:
-        channel.basic_ack(int(method.delivery_tag or 0))
-    return queue

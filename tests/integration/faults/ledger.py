@@ -6,10 +6,15 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
+from functions.events import Lane
+
 Kind = Literal["query", "broken", "catalogue", "import", "spoilt"]
 """A photo to be found, or a file that is none; a photo to become findable, of the interactive or the bulk lane, or a file
 that is none, of the bulk lane."""
 
+LANE_OF: Mapping[Kind, Lane] = {
+    "query": "interactive", "broken": "interactive", "catalogue": "interactive", "import": "bulk", "spoilt": "bulk",
+}  # fmt: skip
 QUERIES: frozenset[Kind] = frozenset({"query", "broken"})
 EXPECTED: Mapping[Kind, str] = {
     "query": "completed", "broken": "rejected", "catalogue": "indexed", "import": "indexed", "spoilt": "rejected",

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
@@ -13,9 +14,9 @@ from functions import outcome, results
 from functions.adapters.s3 import S3Store
 from functions.bucket_events import Change, notification
 from functions.errors import MuseumError
-from functions.events import upload_id
+from functions.events import Lane, upload_id
 from infra.local.stack import Stack
-from tests.integration.faults.ledger import QUERIES, End, Report, Upload, report
+from tests.integration.faults.ledger import LANE_OF, QUERIES, End, Kind, Report, Upload, report
 from tests.integration.faults.make import INTERACTIVE, OBJECTS, Maker
 from tests.integration.faults.observe import Listener
 from tests.integration.faults.wait import until
@@ -89,10 +90,12 @@ class Load:
         with self._lock:
             return sum(upload.end is not None for upload in self._uploads)
 
-    def a_notification(self) -> bytes:
-        """The bucket notification of an upload that S3 acknowledged; its end may be there already."""
+    def a_notification(self, kinds: Collection[Kind], lane: Lane) -> bytes:
+        """The bucket notification of an upload of one of these kinds that S3 acknowledged, rather one that has not ended."""
         with self._lock:
-            upload = self._rng.choice([one for one in self._uploads if one.acknowledged])
+            sent = [one for one in self._uploads if one.acknowledged]
+        fitting = [one for one in sent if one.kind in kinds and LANE_OF[one.kind] == lane] or sent
+        upload = self._rng.choice([one for one in fitting if one.open] or fitting)
         change = Change(
             kind="created", bucket=upload.bucket, key=upload.key, version=upload.version, size=upload.size, sequencer="",
             metadata=INTERACTIVE if upload.kind == "catalogue" else {},
