@@ -157,6 +157,8 @@ class Consumer:
             if isinstance(decision, s.RetryAlone):
                 self._line(job, "crashed", outcome.reason if isinstance(outcome, s.Crashed) else "")
                 alone = True
+                if await self._stopped_within(decision.after):
+                    return self._hand_back(job, "stopping")
                 continue
             if not isinstance(decision, s.WaitFor):
                 return await self._carry_out(job, decision)
@@ -224,13 +226,18 @@ class Consumer:
             self._hand_back(job, "unavailable")
             self._queue.start()
             return False
-        index = min(int(waited * 2), len(PROBE_DELAYS) - 1)
+        if await self._stopped_within(PROBE_DELAYS[min(int(waited * 2), len(PROBE_DELAYS) - 1)]):
+            self._hand_back(job, "stopping")
+            return False
+        return True
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Pause; whether the trigger began to stop meanwhile."""
         try:
-            await asyncio.wait_for(self._stopping.wait(), PROBE_DELAYS[index])
+            await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
-            return True
-        self._hand_back(job, "stopping")
-        return False
+            return False
+        return True
 
     async def _carry_out(self, job: Job, decision: s.Decision) -> None:
         """Publish, then ack. What RabbitMQ does not take is tried again, not worked on again: a poison would kill once more."""

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from functions.trigger.binding import CloudEvent
 
-MAX_CRASHES = 3
+ALONE_AFTER = (1.0, 3.0)
+"""Seconds before a suspect is tried alone, once and again. A killed gunicorn leaves a worker that goes on taking connections
+for up to a second and resets them: three tries in that second quarantined an innocent photo."""
+MAX_CRASHES = len(ALONE_AFTER) + 1
 """Tries after which a message that kills its worker is quarantined."""
 
 
@@ -74,7 +77,9 @@ class WaitFor:
 
 @dataclass(frozen=True, slots=True)
 class RetryAlone:
-    """Deliver it again with nothing else in flight: whoever is to blame is then known."""
+    """Deliver it again after so many seconds with nothing else in flight: whoever is to blame is then known."""
+
+    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def settle(outcome: Outcome, *, attempts: int, crashes: int, delays: Sequence[in
         case Crashed(reason):
             if crashes >= MAX_CRASHES:
                 return Dead(f"its worker died {crashes} times while it worked on this: {reason}")
-            return RetryAlone()
+            return RetryAlone(ALONE_AFTER[max(crashes, 1) - 1])
         case Failed(reason):
             if attempts >= len(delays):
                 return Dead(f"failed {attempts + 1} times, last: {reason}")

@@ -358,6 +358,29 @@ def test_poison_is_quarantined_and_no_neighbour_with_it(world: World, restarts: 
     asyncio.run(scenario())
 
 
+def test_a_worker_that_resets_connections_while_it_ends_is_no_verdict_on_a_message(world: World) -> None:
+    """A killed gunicorn leaves a worker that takes connections for up to a second and resets them."""
+
+    async def behave(_seen: Seen) -> web.StreamResponse:
+        if asyncio.get_running_loop().time() < ends:
+            function.kill_worker()
+        return nothing()
+
+    ends = 0.0
+    function = FakeFunction(behave)
+
+    async def scenario() -> None:
+        nonlocal ends
+        async with world.trigger("preprocess", function):
+            ends = asyncio.get_running_loop().time() + 0.9
+            identities = {world.put("preprocess", RECEIVED) for _ in range(3)}
+            await until(lambda: world.ids("done") == identities, "all are done")
+        assert world.ids("crashed") == identities
+        assert world.amqp.depth(f"{HERE}.dead") == 0
+
+    asyncio.run(scenario())
+
+
 def test_a_reply_that_is_on_no_map_is_a_failure(world: World) -> None:
     """Nobody would ever get it: it is not acked away."""
 
