@@ -309,6 +309,37 @@ def test_an_unknown_bucket_is_rejected_and_its_neighbours_go_on() -> None:
     assert [one.code for one in world.announced if isinstance(one, events.ImageRejected)] == ["unknown-bucket"]
 
 
+def mixed(world: World) -> dict[str, Any]:
+    """A notification of two good records and, between them, one whose size is no number and one that is no record."""
+    world.add("vase", 10)
+    records = [event.body["Records"][0] for _, event in world.queue]
+    world.queue.clear()
+    records[1]["s3"]["object"]["size"] = "much"
+    return {"Records": [records[0], 17, records[1]]}
+
+
+def test_a_bad_record_is_kept_and_its_neighbours_go_on() -> None:
+    """One bad record hurts only itself, and does not vanish."""
+    world = World()
+    world.queue = [(BucketNotified.TYPE, BucketNotified(body=mixed(world)))]
+    world.run()
+    assert world.hits(10) == ["vase"]
+    (kept,) = world.unreadable()
+    assert (kept["step"], "found 17" in kept["reason"]) == ("ingest", True)
+
+
+def test_a_dead_notification_with_a_bad_record_fails_its_uploads_and_keeps_the_record() -> None:
+    """Also here each record ends by itself."""
+    world = World()
+    structured = {"id": "1", "type": BucketNotified.TYPE, "data": {"body": mixed(world)}}
+    dead = events.DeliveryDead(step="ingest", reason="its worker died", attempts=3, event=structured)
+    world.queue = [(events.DeliveryDead.TYPE, dead)]
+    world.run()
+    ended = [outcome.read(world.store, "state", one.upload_id) for one in world.announced if one.key]
+    assert [(one.status, one.reason) for one in ended if one] == [("failed", "its worker died")] * 2
+    assert ["found 17" in kept["reason"] for kept in world.unreadable()] == [True]
+
+
 def test_a_rebuilt_index_needs_no_embedding() -> None:
     """S3 is the truth: rows come back from the outcomes."""
     world = World()

@@ -22,6 +22,8 @@ from functions.index import handler as index
 from functions.ingest import handler as ingest
 from functions.live import LiveModel
 from functions.runtime.carry import carried
+from functions.runtime.envelope import Incoming
+from functions.runtime.function import rejected
 from functions.runtime.settings import Buckets
 from functions.search import collection
 from functions.search import handler as search
@@ -115,7 +117,8 @@ class World:
         try:
             reply = handlers[step](event)
         except Reject as reject:
-            reply = events.ImageRejected(**carried(event), step=step, code=reject.code, reason=reject.reason)
+            incoming = Incoming(id="notification-1", type=event.TYPE, lane="interactive", traceparent="", event=event)
+            reply = rejected(step, incoming, reject)
         for made in reply if isinstance(reply, list) else [reply]:
             following = pipeline.consumer_of(made.TYPE, emitted_by=step)
             self.announced.append(made) if following is None else self.queue.append((made.TYPE, made))
@@ -144,6 +147,11 @@ class World:
     def live(self) -> LiveModel:
         """The live model."""
         return LiveModel(model="test", fingerprint=FINGERPRINT, preprocessing="test")
+
+    def unreadable(self) -> list[dict[str, Any]]:
+        """What was kept because it names no upload."""
+        found = [self.store.get("state", info.key) for info in self.store.list("state", "unreadable/")]
+        return [json.loads(one.body) for one in found if one is not None]
 
     def result(self, query_id: str) -> dict[str, Any]:
         """A stored result."""
