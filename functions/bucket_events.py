@@ -32,7 +32,7 @@ class Change:
     bucket: str
     key: str
     version: str
-    """versionId, or eTag without quotes; empty for removals and where the server does not say."""
+    """versionId, or eTag without quotes; empty where the server does not say, as of removals."""
     size: int
     sequencer: str
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def _change(record: Any, whole: Any) -> Change | Unreadable | None:
         kind=kind,
         bucket=bucket,
         key=_key(bucket, key, whole),
-        version="" if kind == "removed" else (version if version not in ("", "null") else tag),
+        version=tag if kind == "removed" or version in ("", "null") else version,
         size=_size(item.get("size")),
         sequencer=sequencer.upper().rjust(32, "0") if sequencer else "",
         metadata=_metadata(item.get("userMetadata")),

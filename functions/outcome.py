@@ -30,7 +30,7 @@ class Outcome:
     key: str
     version: str
     status: Status
-    """``superseded``: embedded, but changed or removed before it was indexed."""
+    """``superseded``: changed or removed, before it was indexed or since."""
     code: str = ""
     reason: str = ""
     step: str = ""

@@ -8,7 +8,7 @@ meanwhile. So a late or repeated event changes nothing, and a create never bring
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,8 @@ from functions.runtime.settings import Buckets
 ROUNDS = 5
 """How often an object may change while it is compared, before its message waits a second."""
 
+Photo = tuple[str, str]
+"""(key, version)"""
 Rows = list[tuple[IndexRow, NDArray[np.float32]]]
 
 
@@ -44,8 +46,8 @@ class Snapshot:
         return self.versions.get(self.place.record_key, "")
 
     @property
-    def photos(self) -> list[tuple[str, str]]:
-        """(key, version) of each photo."""
+    def photos(self) -> list[Photo]:
+        """Each photo."""
         return [(key, version) for key, version in self.versions.items() if key != self.place.record_key]
 
 
@@ -63,17 +65,21 @@ def index(
     """
     made = made_by(event) if isinstance(event, CatalogueEmbedded) else None
     place = parse_catalogue(event.key, museum=event.museum)
+    gone: set[Photo] = set()
     for _ in range(ROUNDS):
         before = snapshot(store, event.bucket, place)
         current = before.versions.get(event.key) == event.version
         fingerprints = [event.fingerprint] if isinstance(event, CatalogueEmbedded) else known(rows, live())
         for fingerprint in fingerprints:
-            bring_up_to_date(fingerprint, before, made, store=store, rows=rows, buckets=buckets)
+            gone |= bring_up_to_date(fingerprint, before, made, gone, store=store, rows=rows, buckets=buckets)
         if made is not None:
             made = replace(made, status="indexed" if current else "superseded", ended_at=time.time())
             outcome.write(store, buckets.state, made)
         if current and event.key == place.record_key:
             outcome.write(store, buckets.state, of_record(event, listing(before, store)))
+        told = {(event.key, event.version)} if made is None and event.version else set()
+        for key, version in (gone | told) - set(before.versions.items()):
+            set_aside(upload_id(event.bucket, key, version), store, buckets)
         if snapshot(store, event.bucket, place) == before:
             return ImageIndexed(
                 **carried(event), fingerprint=",".join(fingerprints), status="indexed" if current else "superseded"
@@ -115,22 +121,34 @@ def bring_up_to_date(
     fingerprint: str,
     now: Snapshot,
     made: Outcome | None,
+    aside: Set[Photo],
     *,
     store: ObjectStore,
     rows: VectorIndex,
     buckets: Buckets,
-) -> None:
-    """Write the rows that are missing or stale, delete those that S3 no longer has."""
+) -> set[Photo]:
+    """Write the rows that are missing or stale, delete those that S3 no longer has; returns the photos of the latter.
+
+    ``aside`` was gone a moment ago: where it is back its outcome has to say so.
+    """
     existing = rows.rows(fingerprint, now.place.museum, now.place.object_id)
-    good = {(row.key, row.version) for row in existing if row.record_version == now.record_version}
+    good = {(row.key, row.version) for row in existing if row.record_version == now.record_version} - aside
     missing = [photo for photo in now.photos if photo not in good]
     outcomes = [found for photo in missing if (found := vectors_of(now.bucket, *photo, made, store, buckets))]
     usable = [found for found in outcomes if found.fingerprint[:12] == fingerprint[:12]]
     if usable:
         rows.upsert(fingerprint, rows_of(usable, now, listing(now, store)))
-    gone = [row.id for row in existing if (row.key, row.version) not in set(now.photos)]
+    gone = [row for row in existing if (row.key, row.version) not in set(now.photos)]
     written = {row_id(found.bucket, found.key, vector.view) for found in usable for vector in found.vectors}
-    rows.delete(fingerprint, [row for row in gone if row not in written])
+    rows.delete(fingerprint, [row.id for row in gone if row.id not in written])
+    return {(row.key, row.version) for row in gone}
+
+
+def set_aside(identity: str, store: ObjectStore, buckets: Buckets) -> None:
+    """Say in an outcome that what it tells of is gone, by which the sweep knows that the removal was not lost."""
+    found = outcome.read(store, buckets.state, identity)
+    if found is not None and found.status == "indexed":
+        outcome.write(store, buckets.state, replace(found, status="superseded", ended_at=time.time()))
 
 
 def vectors_of(bucket: str, key: str, version: str, made: Outcome | None, store: ObjectStore, buckets: Buckets) -> Outcome | None:

@@ -50,10 +50,15 @@ def test_the_version_is_the_version_id_or_else_the_etag_without_quotes() -> None
     assert versions == ["e2", "v7", "e1", ""]
 
 
-def test_a_removal_has_no_version() -> None:
-    """MinIO and JuiceFS send no eTag for it, and which version went does not matter: S3 now is the truth."""
-    (change,) = parse({"Records": [record("a", name="s3:ObjectRemoved:Delete")]}).changes
-    assert (change.kind, change.version) == ("removed", "")
+def test_a_removal_has_a_version_only_where_the_etag_is_told() -> None:
+    """The sweep tells it. Servers send none, or a versionId that is the mark of the deletion: S3 now is the truth."""
+    removals = [
+        record("a", name="s3:ObjectRemoved:Delete", **item) for item in ({"eTag": None, "versionId": "v7"}, {"eTag": "e1"})
+    ]
+    assert [(change.kind, change.version) for change in parse({"Records": removals}).changes] == [
+        ("removed", ""),
+        ("removed", "e1"),
+    ]
 
 
 def test_user_metadata_is_read_whatever_its_case() -> None:
