@@ -3,13 +3,15 @@ trigger of stores that send none."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 
 from functions import outcome
 from functions.bucket_events import Change
-from functions.catalogue.keys import parse_query
+from functions.catalogue.keys import parse_catalogue, parse_query
 from functions.events import upload_id
 from functions.ports import ObjectInfo, ObjectStore
 from functions.runtime.settings import Buckets
@@ -33,27 +35,40 @@ class Look:
     """A bucket compared with where its uploads end: by listings alone."""
 
     overdue: list[ObjectInfo]
-    """Uploads older than 10 s that have not ended."""
+    """Uploads older than 10 s that have not ended, and do not wait behind work that goes on."""
     unlisted: set[str]
     """Uploads that have ended, and that the bucket no longer has: removed, or overwritten."""
 
 
 def look(store: ObjectStore, bucket: str, ends: Iterator[ObjectInfo], *, now: float) -> Look:
-    """Compare. The ends are listed first: what ends meanwhile is young."""
-    ended = ids_of(ends)
-    overdue = []
+    """Compare. The ends are listed first: what ends meanwhile is young.
+
+    Queues are in order: while uploads end, only those that were overtaken are lost, and the later ones wait for their turn.
+    Raised all the same, a long import would be decoded and embedded twice. The middle of what ended in the last 10 s is how
+    far the work is; the latest would be a photo that a person saved, whose lane overtakes the import's. Records are not
+    embedded, and overtake photos.
+    """
+    ended = ended_at(ends)
+    waiting: list[ObjectInfo] = []
+    recent: dict[bool, list[float]] = {True: [], False: []}
     for info in store.list(bucket):
-        identity = identity_of(info)
-        if identity in ended:
-            ended.discard(identity)
-        elif info.modified < now - MIN_AGE:
-            overdue.append(info)
-    return Look(overdue=overdue, unlisted=ended)
+        at = ended.pop(identity_of(info), None)
+        if at is None and info.modified < now - MIN_AGE:
+            waiting.append(info)
+        elif at is not None and at >= now - MIN_AGE:
+            recent[is_record(info)].append(info.modified)
+    reached = {record: median_low(times) if times else math.inf for record, times in recent.items()}
+    return Look(overdue=[info for info in waiting if info.modified < reached[is_record(info)]], unlisted=set(ended))
 
 
-def ids_of(ends: Iterator[ObjectInfo]) -> set[str]:
-    """The uploads that results or outcomes are of."""
-    return {info.key.rpartition("/")[2].removesuffix(".json") for info in ends}
+def is_record(info: ObjectInfo) -> bool:
+    """Whether an object is an object's record."""
+    return parse_catalogue(info.key, museum="-").kind == "record"
+
+
+def ended_at(ends: Iterator[ObjectInfo]) -> dict[str, float]:
+    """The uploads that results or outcomes are of, and when these were stored."""
+    return {info.key.rpartition("/")[2].removesuffix(".json"): info.modified for info in ends}
 
 
 def identity_of(info: ObjectInfo) -> str:
@@ -63,7 +78,15 @@ def identity_of(info: ObjectInfo) -> str:
 
 def created(info: ObjectInfo, cause: str = "") -> Missing:
     """The upload of an object."""
-    change = Change(kind="created", bucket=info.bucket, key=info.key, version=info.version, size=info.size, sequencer=cause)
+    change = Change(
+        kind="created",
+        bucket=info.bucket,
+        key=info.key,
+        version=info.version,
+        size=info.size,
+        sequencer=cause,
+        metadata=info.metadata,
+    )
     return Missing(upload_id=identity_of(info), change=change)
 
 
@@ -86,9 +109,9 @@ def everything(store: ObjectStore, buckets: Buckets) -> Iterator[Missing]:
     Then every removal, of which an index that came back from a backup may know nothing.
     """
     cause = f"{time.time_ns():032X}"  # a second rebuild within two minutes is not a copy of the first
-    unlisted = ids_of(store.list(buckets.state, outcome.PREFIX))
+    unlisted = ended_at(store.list(buckets.state, outcome.PREFIX))
     for info in store.list(buckets.catalogue):
-        unlisted.discard(identity_of(info))
+        unlisted.pop(identity_of(info), None)
         yield created(info, cause)
     for identity in sorted(unlisted):
         if lost := removed(store, buckets, identity, statuses=("indexed", "superseded"), cause=cause):
@@ -110,9 +133,11 @@ class Sweep:
         store, buckets, at = self._store, self._buckets, time.time() if now is None else now
         queries = look(store, buckets.queries, store.list(buckets.results), now=at)
         catalogue = look(store, buckets.catalogue, store.list(buckets.state, outcome.PREFIX), now=at)
-        for info in (*queries.overdue, *catalogue.overdue):
-            if identity_of(info) not in self._raised and not is_part(info, buckets):
-                yield created(info)
+        for listed in (*queries.overdue, *catalogue.overdue):
+            if identity_of(listed) not in self._raised and not is_part(listed, buckets):
+                info = store.head(listed.bucket, listed.key)  # a listing does not say in which lane somebody waits
+                if info is not None and info.version == listed.version:
+                    yield created(info)
         yield from self._removals(catalogue.unlisted)
 
     def _removals(self, unlisted: set[str]) -> Iterator[Missing]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from functions import outcome
 from functions.adapters.memory import MemoryStore
-from functions.bucket_events import notification
+from functions.bucket_events import notification, parse
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import BucketNotified, upload_id
 from functions.reconcile import Sweep, everything
@@ -228,3 +228,81 @@ def test_a_photo_that_comes_back_while_its_removal_is_indexed_is_findable_and_sa
     assert ended is not None
     assert ended.status == "indexed"
     assert world.hits(10) == ["vase"]
+
+
+def aged(world: World, bucket: str, key: str, modified: float) -> None:
+    """Set the clock of one object."""
+    objects = world.store._buckets[bucket]
+    objects[key] = replace(objects[key], info=replace(objects[key].info, modified=modified))
+
+
+def import_of_ten(world: World) -> list[str]:
+    """Ten photos, uploaded in the seconds 100–109, that wait for an event; returns their upload ids."""
+    made = []
+    for number in range(10):
+        key = photo_key("local", f"o{number}", "a.jpg")
+        made.append(upload_id("catalogue", key, world.store.put("catalogue", key, bytes([number]), content_type="x/y")))
+        aged(world, "catalogue", key, 100.0 + number)
+    return made
+
+
+def end(world: World, identity: str, at: float) -> None:
+    """An upload ends."""
+    world.store.put("state", outcome.key_of(identity), b"{}", content_type="x/y")
+    aged(world, "state", outcome.key_of(identity), at)
+
+
+def test_what_waits_behind_work_that_goes_on_is_left_in_peace() -> None:
+    """A long import is not embedded twice: what was overtaken is missed, and what comes after waits for its turn."""
+    world = World()
+    uploads = import_of_ten(world)
+    for number in (0, 1, 3, 4, 5):
+        end(world, uploads[number], 200.0 + number)
+    sweep = Sweep(world.store, BUCKETS)
+    assert [one.upload_id for one in sweep.due(now=206.0)] == [uploads[2]]
+    assert {one.upload_id for one in sweep.due(now=216.0)} == {uploads[number] for number in (2, 6, 7, 8, 9)}
+
+
+def test_a_photo_that_overtook_an_import_does_not_make_the_import_look_lost() -> None:
+    """A person saved one object; the lanes cannot be told in a listing, so it is the middle of what ended that counts."""
+    world = World()
+    uploads = import_of_ten(world)
+    for number in (0, 1, 2, 9):
+        end(world, uploads[number], 200.0)
+    assert list(Sweep(world.store, BUCKETS).due(now=206.0)) == []
+
+
+def test_records_of_an_import_do_not_make_its_photos_look_lost() -> None:
+    """They are not embedded: most have ended while the photos wait."""
+    world = World()
+    uploads = import_of_ten(world)
+    for number in range(10):
+        key = record_key("local", f"o{number}")
+        version = world.store.put("catalogue", key, b"{}", content_type="x/y")
+        aged(world, "catalogue", key, 100.0 + number)
+        end(world, upload_id("catalogue", key, version), 200.0)
+    end(world, uploads[0], 200.0)
+    assert list(Sweep(world.store, BUCKETS).due(now=206.0)) == []
+
+
+def test_a_catalogue_photo_that_a_person_waits_for_is_raised_in_its_lane() -> None:
+    """A listing has no metadata: they are asked for, of what is missing alone."""
+    world = World()
+    for name, metadata in (("a.jpg", {"lane": "interactive"}), ("b.jpg", {})):
+        world.store.put("catalogue", photo_key("local", "vase", name), b"x", content_type="x/y", metadata=metadata)
+    raised = list(Sweep(world.store, BUCKETS).due(now=LATER))
+    assert [parse(notification(one.change)).changes[0].metadata for one in raised] == [{"lane": "interactive"}, {}]
+
+
+def test_what_went_while_the_sweep_looked_is_not_raised() -> None:
+    """Deleted or overwritten after the listing: the removal, or the newer version, has an event of its own."""
+    world = World()
+    gone, newer = (photo_key("local", "vase", name) for name in ("a.jpg", "b.jpg"))
+    for key in (gone, newer):
+        world.store.put("catalogue", key, b"x", content_type="x/y")
+    listed = list(world.store.list("catalogue"))
+    world.store.delete("catalogue", gone)
+    world.store.put("catalogue", newer, b"y", content_type="x/y")
+    everywhere = world.store.list
+    world.store.list = lambda bucket, prefix="": iter(listed) if bucket == "catalogue" else everywhere(bucket, prefix)  # type: ignore[method-assign]
+    assert list(Sweep(world.store, BUCKETS).due(now=LATER)) == []
