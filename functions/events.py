@@ -153,6 +153,8 @@ class Event:
     """Seconds since the epoch when ingest saw it."""
     stages: dict[str, float] = field(default_factory=dict)
     """Milliseconds spent in each step so far."""
+    trace: str = ""
+    """W3C trace id, filled from the envelope's ``traceparent`` where the event is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

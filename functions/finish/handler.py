@@ -22,7 +22,7 @@ from functions.outcome import Outcome
 from functions.ports import ObjectStore
 from functions.results import Result, announcement, store_result
 from functions.runtime.carry import carried
-from functions.runtime.envelope import Undecodable, typed
+from functions.runtime.envelope import Undecodable, trace_id, typed
 from functions.runtime.settings import Buckets
 from functions.uploads import common_of, rejected_record
 
@@ -72,6 +72,7 @@ def result_of(event: Ended) -> Result:
         stages=event.stages,
         received_at=event.received_at,
         completed_at=time.time(),
+        trace=event.trace,
     )
 
 
@@ -84,8 +85,10 @@ def ends_of(event: DeliveryDead, *, buckets: Buckets, museum: str, owner: str) -
     """The end of each upload that a dead delivery was about; none where it cannot be read."""
     kind, data = str(event.event.get("type", "")), event.event.get("data")
 
+    trace = trace_id(str(event.event.get("traceparent", "")))
+
     def failed(common: dict[str, Any]) -> QueryFailed:
-        return QueryFailed(**common, step=event.step, code="worker-dead", reason=event.reason)
+        return QueryFailed(**{**common, "trace": trace}, step=event.step, code="worker-dead", reason=event.reason)
 
     try:
         dead = typed(kind, data, consumes=(kind,))

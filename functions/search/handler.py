@@ -74,6 +74,7 @@ def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, coll
         stages={**event.stages, "search": spent},
         received_at=event.received_at,
         completed_at=time.time(),
+        trace=event.trace,
     )
 
 

@@ -6,7 +6,9 @@ import itertools
 import json
 import random
 from typing import Any
+from unittest.mock import ANY
 
+import numpy as np
 import pytest
 
 from functions import events, outcome, pipeline
@@ -307,6 +309,90 @@ def test_an_unknown_bucket_is_rejected_and_its_neighbours_go_on() -> None:
     world.run()
     assert world.result(query)["status"] == "completed"
     assert [one.code for one in world.announced if isinstance(one, events.ImageRejected)] == ["unknown-bucket"]
+
+
+def outcome_of(world: World, key: str, version: str) -> outcome.Outcome:
+    """The outcome of a catalogue photo."""
+    found = outcome.read(world.store, "state", upload_id("catalogue", key, version))
+    assert found is not None
+    return found
+
+
+def test_an_outcome_says_all_there_is_to_know() -> None:
+    """Indexed, rejected, failed: every field, the trace that its logs are found by among them."""
+    world = World()
+    key = photo_key("local", "vase", "a.jpg")
+    identity = {"museum": "local", "object_id": "vase", "bucket": "catalogue", "key": key}
+    times = {"received_at": ANY, "ended_at": ANY}
+
+    indexed = world.put("catalogue", key, bytes([10]))
+    world.step()
+    trace = world.queue[0][1].trace
+    assert len(trace) == 32
+    world.run()
+    assert outcome_of(world, key, indexed) == outcome.Outcome(
+        **identity,
+        **times,
+        upload_id=upload_id("catalogue", key, indexed),
+        version=indexed,
+        status="indexed",
+        step="index",
+        fingerprint="f" * 64,
+        sha256=indexed,
+        vectors=(events.Vector.pack(world.encoder.encode(np.full((1, 1, 1, 1), 10), fingerprint="f" * 64)[0], image=0),),
+        trace=trace,
+    )
+
+    rejected = world.put("catalogue", key, bytes([20]))
+    world.step()
+    trace = world.queue[0][1].trace
+    world.store.delete("catalogue", key)
+    world.run()
+    assert outcome_of(world, key, rejected) == outcome.Outcome(
+        **identity,
+        **times,
+        upload_id=upload_id("catalogue", key, rejected),
+        version=rejected,
+        status="rejected",
+        step="preprocess",
+        code="gone",
+        reason="gone",
+        trace=trace,
+    )
+
+    failed = world.put("catalogue", key, bytes([30]))
+    world.step()
+    kind, received = world.queue.pop()
+    structured = {
+        "id": "1", "type": kind, "data": events.to_data(received), "traceparent": f"00-{received.trace}-{'b' * 16}-01",
+    }  # fmt: skip
+    dead = events.DeliveryDead(step="preprocess", reason="its worker died 3 times", attempts=3, event=structured)
+    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.run()
+    assert outcome_of(world, key, failed) == outcome.Outcome(
+        **identity,
+        **times,
+        upload_id=upload_id("catalogue", key, failed),
+        version=failed,
+        status="failed",
+        step="preprocess",
+        code="worker-dead",
+        reason="its worker died 3 times",
+        trace=received.trace,
+    )
+
+
+def test_a_result_names_its_trace_and_each_announcement_the_same() -> None:
+    """A second notification, which begins another, announces what is stored."""
+    world = World()
+    query = world.query(10)
+    kind, first = world.queue[0]
+    world.run()
+    body = {"Records": first.body["Records"], "EventName": "another notification of the same upload"}
+    world.queue.append((kind, BucketNotified(body=body)))
+    world.run()
+    assert len(world.result(query)["trace"]) == 32
+    assert [one.trace for one in world.announced if one.upload_id == query] == [world.result(query)["trace"]] * 2
 
 
 def mixed(world: World) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import md5
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ class LetterEncoder:
         self.runs += len(pixels)
         angles = pixels[:, 0, 0, 0].astype(np.float32) / 255 * np.pi / 2
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def trace_of(event: BucketNotified) -> str:
+    """The trace that the runtime begins for a notification, which has none."""
+    return md5(repr(event).encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass
@@ -121,7 +127,8 @@ class World:
             reply = rejected(step, incoming, reject)
         for made in reply if isinstance(reply, list) else [reply]:
             following = pipeline.consumer_of(made.TYPE, emitted_by=step)
-            self.announced.append(made) if following is None else self.queue.append((made.TYPE, made))
+            sent = replace(made, trace=made.trace or trace_of(event)) if isinstance(event, BucketNotified) else made
+            self.announced.append(sent) if following is None else self.queue.append((sent.TYPE, sent))
 
     def preprocess(self, event: Any) -> Any:
         """Preprocessing without pictures: the photo is its first byte."""
