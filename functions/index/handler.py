@@ -93,7 +93,10 @@ def known(rows: VectorIndex, live: str) -> list[str]:
 
 
 def made_by(event: CatalogueEmbedded) -> Outcome:
-    """The outcome that an embedded photo will have."""
+    """The outcome that an embedded photo will have. Raises ``Reject`` for a vector that is none, also of a photo that is gone:
+    what is stored once is trusted when the photo comes back."""
+    for vector in event.vectors:
+        vector.unpack()
     return outcome.ended(
         event,
         "indexed",

@@ -12,8 +12,9 @@ from functions.catalogue.hits import ObjectHit, ObjectId
 from functions.catalogue.keys import record_key
 from functions.catalogue.record import Record, visible
 from functions.catalogue.threshold import Verdict, verdict
-from functions.events import QueryEmbedded
-from functions.ports import ObjectStore, Scope, VectorIndex
+from functions.errors import Reject
+from functions.events import QueryEmbedded, broken_vector
+from functions.ports import ObjectStore, Scope, VectorIndex, Vectors
 from functions.results import Announcement, Hit, Result, announcement, is_final, read_result, store_result
 from functions.runtime.carry import carried
 from functions.search.collection import Collection
@@ -32,11 +33,13 @@ def search(
     rows: VectorIndex,
     records: Records,
     collection: Callable[[str], Collection],
+    live: Callable[[], str],
     results: str,
 ) -> Announcement:
-    """Search, store the result, announce it. A query whose result is there is announced again."""
+    """Search, store the result, announce it. A query whose result is there is announced again. ``live``: fingerprint."""
     known = read_result(store, results, event.upload_id)
     if known is None or not is_final(known):
+        must_be_known(event.fingerprint, rows=rows, live=live)
         known = store_result(store, results, result_of(event, rows=rows, records=records, collection=collection))
     return announcement(known, carried(event), bucket=results)
 
@@ -44,7 +47,7 @@ def search(
 def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, collection: Callable[[str], Collection]) -> Result:
     """The result of a query's vectors, not yet stored."""
     started = time.perf_counter()
-    queries = np.stack([vector.unpack() for vector in event.vectors])
+    queries = queries_of(event)
     found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=ROWS)
     hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
     state = collection(event.fingerprint)
@@ -76,6 +79,26 @@ def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, coll
         completed_at=time.time(),
         trace=event.trace,
     )
+
+
+def must_be_known(fingerprint: str, *, rows: VectorIndex, live: Callable[[], str]) -> None:
+    """Raise ``Reject`` for a model that is not live and has no collection: that it finds nothing would say nothing.
+
+    The live model's collection may be missing: it is made with its first photo.
+    """
+    if fingerprint[:12] != live()[:12] and fingerprint[:12] not in rows.collections():
+        raise Reject(
+            "other-fingerprint",
+            "the photo was read by a model that is no longer in use, and nothing is left to compare it with: upload it again",
+        )
+
+
+def queries_of(event: QueryEmbedded) -> Vectors:
+    """The query's vectors, float32 (n, dim)."""
+    vectors = [vector.unpack() for vector in event.vectors]
+    if len(dims := {vector.size for vector in vectors}) > 1:
+        raise broken_vector(f"its vectors have dimensions {sorted(dims)}")
+    return np.stack(vectors)
 
 
 def place_of(hit: ObjectHit) -> tuple[ObjectId, str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import random
+from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
 
@@ -393,6 +395,88 @@ def test_a_result_names_its_trace_and_each_announcement_the_same() -> None:
     world.run()
     assert len(world.result(query)["trace"]) == 32
     assert [one.trace for one in world.announced if one.upload_id == query] == [world.result(query)["trace"]] * 2
+
+
+BROKEN = [
+    {"base64": "not base64!"},
+    {"base64": "QUJD"},
+    {"base64": ""},
+    {"dim": 3},
+    {"base64": base64.b64encode(bytes(4)).decode()},
+    {"base64": base64.b64encode(np.full(2, np.nan, "<f2").tobytes()).decode()},
+    {"base64": "ваза"},
+]
+"""What a vector of two float16 is not: no base64, half a number, nothing, another dimension, of no length, not finite."""
+
+
+def embedded(world: World, kind: type[events.Embedded], **changes: Any) -> None:
+    """Run until a photo is embedded, and change its event."""
+    while world.queue[0][0] != kind.TYPE:
+        world.step()
+    world.queue[0] = (kind.TYPE, replace(world.queue[0][1], **changes))
+
+
+@pytest.mark.parametrize("change", BROKEN)
+def test_a_vector_that_cannot_be_read_is_a_rejection(change: dict[str, Any]) -> None:
+    """Of a query and of a catalogue photo, also of one that is gone: no bug that is tried four times."""
+    world = World()
+    vector = replace(events.Vector.pack(np.array([1, 0], np.float32), image=0), **change)
+    query = world.query(10)
+    embedded(world, events.QueryEmbedded, vectors=(vector,))
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["code"]) == ("rejected", "broken-vector")
+    for gone in (False, True):
+        key = photo_key("local", f"vase-{gone}", "a.jpg")
+        version = world.put("catalogue", key, bytes([10]))
+        embedded(world, events.CatalogueEmbedded, vectors=(vector,))
+        if gone:
+            world.store.delete("catalogue", key)
+        world.run()
+        assert (outcome_of(world, key, version).status, outcome_of(world, key, version).code) == ("rejected", "broken-vector")
+
+
+def test_vectors_of_different_dimensions_are_no_query() -> None:
+    """Each can be read, and they are not of one model."""
+    world = World()
+    query = world.query(10)
+    vectors = tuple(events.Vector.pack(np.ones(dim, np.float32), image=0) for dim in (2, 3))
+    embedded(world, events.QueryEmbedded, vectors=vectors)
+    world.run()
+    assert world.result(query)["code"] == "broken-vector"
+
+
+@pytest.mark.parametrize("fingerprint", ["e" * 64, "", 'no "name" of a collection'])
+def test_a_query_of_another_fingerprint_is_rejected(fingerprint: str) -> None:
+    """Neither the live model's nor one whose collection is there: "nothing similar" would not be true."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    embedded(world, events.QueryEmbedded, fingerprint=fingerprint)
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["code"]) == ("rejected", "other-fingerprint")
+    assert "upload it again" in world.result(query)["reason"]
+
+
+def test_a_query_of_a_model_that_was_switched_off_is_searched_in_its_own_collection() -> None:
+    """Its vectors were on their way at the switch."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    embedded(world, events.QueryEmbedded)
+    world.live_fingerprint = "e" * 64
+    world.run()
+    assert [hit["object_id"] for hit in world.result(query)["hits"]] == ["vase"]
+
+
+def test_a_search_in_an_empty_catalogue_is_completed_with_nothing_similar() -> None:
+    """The live model's collection is not made before its first photo."""
+    world = World()
+    query = world.query(10)
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["hits"]) == ("completed", [])
+    assert "nothing similar" in world.result(query)["reason"]
 
 
 def mixed(world: World) -> dict[str, Any]:

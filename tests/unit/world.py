@@ -63,6 +63,7 @@ class World:
     queue: list[tuple[str, Any]] = field(default_factory=list)
     announced: list[Any] = field(default_factory=list)
     sequence: int = 0
+    live_fingerprint: str = FINGERPRINT
 
     def put(self, bucket: str, key: str, body: bytes) -> str:
         """Upload, and have the bucket say so."""
@@ -113,9 +114,12 @@ class World:
             "embed": lambda e: embed.embed(
                 e, store=self.store, derived="derived", encoder=self.encoder, live=self.live, cache=VectorCache()
             ),
-            "index": lambda e: index.index(e, store=self.store, rows=self.rows, buckets=BUCKETS, live=lambda: FINGERPRINT),
+            "index": lambda e: index.index(
+                e, store=self.store, rows=self.rows, buckets=BUCKETS, live=lambda: self.live_fingerprint
+            ),
             "search": lambda e: search.search(
                 e, store=self.store, rows=self.rows, records=RecordReader(self.store, "catalogue"), results="results",
+                live=lambda: self.live_fingerprint,
                 collection=lambda fingerprint: collection.read(fingerprint, store=self.store, rows=self.rows, bucket="state"),
             ),
             "finish": lambda e: finish.finish(e, store=self.store, buckets=BUCKETS, museum="local", owner="local"),
@@ -153,7 +157,7 @@ class World:
 
     def live(self) -> LiveModel:
         """The live model."""
-        return LiveModel(model="test", fingerprint=FINGERPRINT, preprocessing="test")
+        return LiveModel(model="test", fingerprint=self.live_fingerprint, preprocessing="test")
 
     def unreadable(self) -> list[dict[str, Any]]:
         """What was kept because it names no upload."""
