@@ -20,7 +20,11 @@ from functions.runtime.carry import carried
 from functions.search.collection import Collection
 
 ROWS = 300
-"""Rows asked for, so that 100 objects are left when those of one object are grouped (catalogues have 1–3 photos an object)."""
+"""Rows asked for first: 100 objects are left when those of one object are grouped (catalogues have 1–3 photos an object)."""
+MORE = 4
+"""Times as many are asked for where these are of fewer objects."""
+MAX_ROWS = 16_384
+"""Milvus gives no more."""
 
 Records = Callable[[Sequence[tuple[ObjectId, str, str]]], dict[ObjectId, Record]]
 """Reads records, given (object, key, version) of each."""
@@ -47,9 +51,7 @@ def search(
 def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, collection: Callable[[str], Collection]) -> Result:
     """The result of a query's vectors, not yet stored."""
     started = time.perf_counter()
-    queries = queries_of(event)
-    found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=ROWS)
-    hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
+    hits = nearest(event, queries_of(event), rows)
     state = collection(event.fingerprint)
     judged = verdict(hits[0].score if hits else None, state.calibration, state.size)
     shown = {
@@ -99,6 +101,17 @@ def queries_of(event: QueryEmbedded) -> Vectors:
     if len(dims := {vector.size for vector in vectors}) > 1:
         raise broken_vector(f"its vectors have dimensions {sorted(dims)}")
     return np.stack(vectors)
+
+
+def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[ObjectHit]:
+    """The 100 nearest objects, or all there are: one object may have more photos near the query than are asked for at first."""
+    limit = ROWS
+    while True:
+        found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=limit)
+        hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
+        if len(hits) == catalogue.STORED or limit == MAX_ROWS or all(len(matches) < limit for matches in found):
+            return hits
+        limit = min(MORE * limit, MAX_ROWS)
 
 
 def place_of(hit: ObjectHit) -> tuple[ObjectId, str, str]:

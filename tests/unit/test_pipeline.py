@@ -17,7 +17,8 @@ from functions import events, outcome, pipeline
 from functions.adapters.memory import MemoryIndex
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import BucketNotified, upload_id
-from tests.unit.world import World
+from functions.ports import IndexRow, Match
+from tests.unit.world import FINGERPRINT, World
 
 
 def test_an_upload_ends_in_a_result_with_hits_class_and_draft() -> None:
@@ -477,6 +478,49 @@ def test_a_search_in_an_empty_catalogue_is_completed_with_nothing_similar() -> N
     world.run()
     assert (world.result(query)["status"], world.result(query)["hits"]) == ("completed", [])
     assert "nothing similar" in world.result(query)["reason"]
+
+
+def row_of(object_id: str, key: str) -> IndexRow:
+    """A row of a photo."""
+    return IndexRow(
+        id=f"{object_id}/{key}", museum="local", object_id=object_id, class_code=0, public=True, status="active",
+        bucket="catalogue", key=photo_key("local", object_id, key), version="v", view="full", sha256="s", record_version="",
+    )  # fmt: skip
+
+
+def test_an_object_with_hundreds_of_near_photos_leaves_room_for_a_hundred_objects() -> None:
+    """Rows are asked for until there are enough objects."""
+    world = World()
+    near, far = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    world.rows.upsert(FINGERPRINT, [(row_of("much", f"{number}.jpg"), near) for number in range(1500)])
+    world.rows.upsert(FINGERPRINT, [(row_of(f"o{number:03}", "a.jpg"), far) for number in range(120)])
+    found = world.hits(0)
+    assert (len(found), found[0]) == (100, "much")
+
+
+def test_a_search_asks_again_only_while_there_are_rows_and_never_for_more_than_milvus_gives() -> None:
+    """16384 rows at most."""
+    world = World()
+    asked: list[int] = []
+
+    class Counting(MemoryIndex):
+        """An endless collection of one object's photos, or what is there."""
+
+        endless = False
+
+        def search(self, fingerprint: str, vectors: Any, *, scope: Any, limit: int) -> Any:
+            asked.append(limit)
+            if self.endless:
+                return [[Match(row=row_of("much", str(number)), score=0.5) for number in range(limit)]]
+            return super().search(fingerprint, vectors, scope=scope, limit=limit)
+
+    world.rows = Counting()
+    world.add("vase", 10)
+    assert world.hits(10) == ["vase"]
+    assert asked == [300]
+    world.rows.endless = True
+    assert world.hits(10) == ["much"]
+    assert asked == [300, 300, 1200, 4800, 16384]
 
 
 def mixed(world: World) -> dict[str, Any]:
