@@ -523,6 +523,19 @@ def test_a_search_asks_again_only_while_there_are_rows_and_never_for_more_than_m
     assert asked == [300, 300, 1200, 4800, 16384]
 
 
+def test_a_record_that_is_too_large_to_show_does_not_end_the_search() -> None:
+    """Its object is a hit without a record, and its neighbours go on."""
+    world = World()
+    world.add("vase", 10, ShortDescription="я" * 600_000)
+    world.add("coin", 12, Name="Монета")
+    query = world.query(10)
+    world.run()
+    assert [(hit["object_id"], hit["record"]) for hit in world.result(query)["hits"]] == [
+        ("vase", None),
+        ("coin", {"Name": "Монета"}),
+    ]
+
+
 def mixed(world: World) -> dict[str, Any]:
     """A notification of two good records and, between them, one whose size is no number and one that is no record."""
     world.add("vase", 10)
