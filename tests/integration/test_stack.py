@@ -49,6 +49,14 @@ def test_an_upload_with_boto3_alone_finds_the_object(running: Running) -> None:
     assert set(result["stages"]) >= {"ingest", "preprocess", "embed", "search"}
 
 
+def test_a_score_is_the_dot_product_of_the_stored_vectors(running: Running) -> None:
+    """Within 1e-4: the photo that is searched for is catalogued too, so that both vectors are in outcomes."""
+    one, other = (running.add(f"scored-{seed}", jpeg(seed)).vectors[0].unpack() for seed in (90, 91))
+    scores = {hit["object_id"]: hit["score"] for hit in running.search(jpeg(90))["hits"]}
+    assert scores["scored-90"] == pytest.approx(1, abs=1e-4)
+    assert scores["scored-91"] == pytest.approx(float(one @ other), abs=1e-4)
+
+
 def test_the_result_is_announced_after_the_stages(running: Running) -> None:
     """A page shows true progress; each announcement is at most 1 KB and names the query."""
     environment = running.stack.environment()

@@ -15,10 +15,13 @@ import pytest
 
 from functions import events, outcome, pipeline
 from functions.adapters.memory import MemoryIndex
+from functions.bucket_events import notification
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import BucketNotified, upload_id
+from functions.gateway.hooks import notified
 from functions.ports import IndexRow, Match
-from tests.unit.world import FINGERPRINT, World
+from functions.reconcile import Sweep
+from tests.unit.world import BUCKETS, FINGERPRINT, World
 
 
 def test_an_upload_ends_in_a_result_with_hits_class_and_draft() -> None:
@@ -36,6 +39,21 @@ def test_an_upload_ends_in_a_result_with_hits_class_and_draft() -> None:
     assert result["draft"]["Name"][0]["value"] == "Ваза"
     assert result["draft"]["Name"][0]["sources"][0]["record"] == record_key("local", "vase")
     assert {"query_id", "museum", "owner", "bucket", "key", "version", "model", "stages", "reason"} <= set(result)
+
+
+def test_a_score_is_the_dot_product_of_the_stored_vectors() -> None:
+    """The cosine, not rescaled, rounded or shifted by more than 1e-4."""
+    world = World()
+    photos = {f"o{value}": world.add(f"o{value}", value) for value in (0, 3, 40, 130, 200, 255)}
+    query = world.query(40)
+    world.run()
+    stored = {}
+    for object_id, key in photos.items():
+        info = world.store.head("catalogue", key)
+        assert info is not None
+        stored[object_id] = outcome_of(world, key, info.version).vectors[0].unpack()
+    scores = {hit["object_id"]: hit["score"] for hit in world.result(query)["hits"]}
+    assert scores == {object_id: pytest.approx(float(stored["o40"] @ vector), abs=1e-4) for object_id, vector in stored.items()}
 
 
 def test_every_event_delivered_three_times_in_any_order_leaves_the_world_as_once() -> None:
@@ -60,14 +78,17 @@ def test_every_event_delivered_three_times_in_any_order_leaves_the_world_as_once
         assert world.rows.count("f" * 12) == 2
 
 
-def test_the_same_photo_under_two_keys_is_two_results() -> None:
-    """Each upload is a query of its own."""
+def test_the_same_photo_under_two_keys_is_two_results_and_embedded_once() -> None:
+    """Each upload is a query of its own; the work is done for the pixels."""
     world = World()
     world.add("vase", 10)
-    first, second = world.query(10), world.query(10)
+    world.run()
+    runs = world.encoder.runs
+    first, second = world.query(20), world.query(20)
     world.run()
     assert first != second
-    assert world.result(first)["hits"] == world.result(second)["hits"]
+    assert world.result(first)["hits"] == world.result(second)["hits"] != []
+    assert world.encoder.runs == runs + 1
 
 
 def test_one_photo_in_two_objects_stays_two_rows() -> None:
@@ -228,8 +249,7 @@ def test_a_dead_delivery_ends_in_a_failed_result_which_a_replay_replaces() -> No
     world.step()
     kind, received = world.queue.pop()
     structured = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": events.to_data(received)}
-    dead = events.DeliveryDead(step="preprocess", reason="its worker died 3 times", attempts=3, event=structured)
-    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.die("preprocess", "its worker died 3 times", structured)
     world.run()
     assert (world.result(query)["status"], world.result(query)["reason"]) == ("failed", "its worker died 3 times")
     assert isinstance(world.announced[-1], events.QueryFailed)
@@ -246,8 +266,7 @@ def test_a_failure_that_is_late_does_not_replace_a_result() -> None:
     kind, received = world.queue[0]
     world.run()
     structured = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": events.to_data(received)}
-    dead = events.DeliveryDead(step="embed", reason="late", attempts=4, event=structured)
-    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.die("embed", "late", structured)
     world.run()
     assert world.result(query)["status"] == "completed"
     assert isinstance(world.announced[-1], events.SearchCompleted)
@@ -369,8 +388,7 @@ def test_an_outcome_says_all_there_is_to_know() -> None:
     structured = {
         "id": "1", "type": kind, "data": events.to_data(received), "traceparent": f"00-{received.trace}-{'b' * 16}-01",
     }  # fmt: skip
-    dead = events.DeliveryDead(step="preprocess", reason="its worker died 3 times", attempts=3, event=structured)
-    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.die("preprocess", "its worker died 3 times", structured)
     world.run()
     assert outcome_of(world, key, failed) == outcome.Outcome(
         **identity,
@@ -559,12 +577,58 @@ def test_a_dead_notification_with_a_bad_record_fails_its_uploads_and_keeps_the_r
     """Also here each record ends by itself."""
     world = World()
     structured = {"id": "1", "type": BucketNotified.TYPE, "data": {"body": mixed(world)}}
-    dead = events.DeliveryDead(step="ingest", reason="its worker died", attempts=3, event=structured)
-    world.queue = [(events.DeliveryDead.TYPE, dead)]
+    world.die("ingest", "its worker died", structured)
     world.run()
     ended = [outcome.read(world.store, "state", one.upload_id) for one in world.announced if one.key]
     assert [(one.status, one.reason) for one in ended if one] == [("failed", "its worker died")] * 2
     assert ["found 17" in kept["reason"] for kept in world.unreadable()] == [True]
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b'"text"', b'{"hello": 1}', b'{"Records": 1}'])
+def test_a_notification_that_is_none_is_kept_with_its_reason_and_announced(body: bytes) -> None:
+    """It names no upload that a result could be of: a person finds it in the state bucket."""
+    world = World()
+    world.queue = [(BucketNotified.TYPE, BucketNotified(**notified(body)))]
+    world.run()
+    (kept,) = world.unreadable()
+    assert kept["step"] == "ingest"
+    assert "expected a bucket notification" in kept["reason"]
+    assert [type(one) for one in world.announced] == [events.ImageRejected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (events.ImageReceived.TYPE.replace(".v1", ".v0"), {"key": "local/me/r/q.jpg"}),
+        (events.ImageReceived.TYPE, {"key": "local/me/r/q.jpg"}),
+        (events.ImageReceived.TYPE, "{"),
+        ("who.knows.v1", {}),
+        (BucketNotified.TYPE, {"body": "{"}),
+    ],
+    ids=["older than supported", "without its fields", "broken JSON", "unknown type", "broken notification"],
+)
+def test_a_dead_event_that_cannot_be_read_is_kept_whole(kind: str, data: Any) -> None:
+    """With the reason that the trigger had; what can still be read of it is not thrown away."""
+    world = World()
+    event = {"specversion": "1.0", "id": "17", "source": "/x", "type": kind, "data": data}
+    world.die("preprocess", "preprocess answered 422", event)
+    world.run()
+    assert world.unreadable() == [{"step": "preprocess", "reason": "preprocess answered 422", "event": event}]
+
+
+def test_a_query_whose_event_was_too_old_is_searched_by_the_sweep() -> None:
+    """Nothing is lost: the photo is there, and has no result."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    world.queue.clear()
+    world.die("preprocess", "too old", {"id": "17", "type": events.ImageReceived.TYPE.replace(".v1", ".v0"), "data": {}})
+    world.run()
+    (lost,) = Sweep(world.store, BUCKETS).due(now=4e9)
+    world.queue.append((BucketNotified.TYPE, BucketNotified(body=notification(lost.change))))
+    world.run()
+    assert world.result(query)["status"] == "completed"
 
 
 def test_a_rebuilt_index_needs_no_embedding() -> None:

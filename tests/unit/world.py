@@ -60,6 +60,7 @@ class World:
     store: MemoryStore = field(default_factory=lambda: MemoryStore("queries", "catalogue", "derived", "results", "state"))
     rows: MemoryIndex = field(default_factory=MemoryIndex)
     encoder: LetterEncoder = field(default_factory=LetterEncoder)
+    cache: VectorCache = field(default_factory=VectorCache)
     queue: list[tuple[str, Any]] = field(default_factory=list)
     announced: list[Any] = field(default_factory=list)
     sequence: int = 0
@@ -106,13 +107,18 @@ class World:
         step = next(step for step in pipeline.STEPS if kind in step.consumes)
         self.handle(step.name, event)
 
+    def die(self, step: str, reason: str, event: dict[str, Any]) -> None:
+        """The trigger gives up a delivery, and tells finish; ``event`` is its structured form."""
+        dead = events.DeliveryDead(step=step, reason=reason, attempts=1, event=event)
+        self.queue.append((events.DeliveryDead.TYPE, dead))
+
     def handle(self, step: str, event: Any) -> None:
         """One function on one event."""
         handlers: dict[str, Callable[[Any], Any]] = {
             "ingest": lambda e: ingest.ingest(e, store=self.store, buckets=BUCKETS, museum="local", owner="local"),
             "preprocess": self.preprocess,
             "embed": lambda e: embed.embed(
-                e, store=self.store, derived="derived", encoder=self.encoder, live=self.live, cache=VectorCache()
+                e, store=self.store, derived="derived", encoder=self.encoder, live=self.live, cache=self.cache
             ),
             "index": lambda e: index.index(
                 e, store=self.store, rows=self.rows, buckets=BUCKETS, live=lambda: self.live_fingerprint
