@@ -272,6 +272,20 @@ def test_a_photo_that_overtook_an_import_does_not_make_the_import_look_lost() ->
     assert list(Sweep(world.store, BUCKETS).due(now=206.0)) == []
 
 
+def test_without_notifications_what_the_sweep_raised_itself_holds_nothing_back() -> None:
+    """Such a store's uploads come in by the sweep alone: none of them waits in a queue already."""
+    world = World()
+    uploads = import_of_ten(world)
+    for number in range(5, 10):
+        aged(world, "catalogue", photo_key("local", f"o{number}", "a.jpg"), 150.0)
+    sweep = Sweep(world.store, BUCKETS)
+    for one in sweep.due(now=120.0):
+        sweep.raised(one)
+    for identity in uploads[:5]:
+        end(world, identity, 175.0)
+    assert {one.upload_id for one in sweep.due(now=180.0)} == set(uploads[5:])
+
+
 def test_records_of_an_import_do_not_make_its_photos_look_lost() -> None:
     """They are not embedded: most have ended while the photos wait."""
     world = World()
