@@ -6,6 +6,7 @@ with and without ``s3:``. A test event has no ``Records``. Removed events carry 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,13 @@ from typing import Any, Literal
 from urllib.parse import quote_plus, unquote_plus
 
 from functions.errors import Reject
+from functions.events import derived_id
 
 MAX_RECORDS = 1000
+MAX_SIZE = 2**63 - 1
+"""Bytes; above, no event can hold the number."""
+SHOWN = 200
+"""Letters of a record that the reason shows, why it cannot be read."""
 _ESCAPED = re.compile(r"^(?:[A-Za-z0-9\-_.~*/!'()+:@$,;=&]|%[0-9A-Fa-f]{2})*$")
 
 
@@ -26,57 +32,109 @@ class Change:
     bucket: str
     key: str
     version: str
-    """versionId, or eTag without quotes; empty for removals and where the server does not say."""
+    """versionId, or eTag without quotes; empty where the server does not say, as of removals."""
     size: int
     sequencer: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     """User metadata, lower-case names without ``x-amz-meta-``; servers of MinIO's family send it."""
 
 
-def parse(body: Any) -> list[Change]:
-    """The changes that a notification tells; test events tell none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A record that names no object."""
 
-    Raises ``Reject`` for what is no notification at all. A record that tells of something else than a created or removed
-    object (a restore, a tag) is passed over.
+    id: str
+    """Made of the record: a copy has the same."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """What the records of a notification tell."""
+
+    changes: tuple[Change, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def parse(body: Any) -> Notified:
+    """What a notification tells; test events tell nothing.
+
+    Raises ``Reject`` for what is no notification at all. One bad record hurts only itself. A record that tells of something
+    else than a created or removed object (a restore, a tag) is passed over.
     """
     if not isinstance(body, dict):
         raise Reject("broken-notification", f"expected a bucket notification as a JSON object, found {type(body).__name__}")
     if body.get("Event") == "s3:TestEvent":
-        return []
+        return Notified(changes=(), unreadable=())
     records = body.get("Records")
     if not isinstance(records, list):
         raise Reject("no-records", "expected a bucket notification with Records, found none: is the sender an S3 server?")
     if len(records) > MAX_RECORDS:
         raise Reject("too-many-records", f"a notification may have {MAX_RECORDS} records, this one has {len(records)}")
     whole = body.get("Key") if len(records) == 1 else None
-    return [change for record in records if (change := _change(record, whole)) is not None]
+    told = [_change(record, whole) for record in records]
+    return Notified(
+        changes=tuple(one for one in told if isinstance(one, Change)),
+        unreadable=tuple(one for one in told if isinstance(one, Unreadable)),
+    )
 
 
-def _change(record: Any, whole: Any) -> Change | None:
+def _change(record: Any, whole: Any) -> Change | Unreadable | None:
     try:
-        name = str(record["eventName"]).removeprefix("s3:")
-        bucket = str(record["s3"]["bucket"]["name"])
         item = record["s3"]["object"]
-        key = str(item["key"])
-    except (KeyError, TypeError):
-        raise Reject("broken-record", "expected eventName, s3.bucket.name and s3.object.key in each record") from None
+        name, bucket, key = (_name(given) for given in (record["eventName"], record["s3"]["bucket"]["name"], item["key"]))
+    except (KeyError, TypeError, ValueError):
+        return _unreadable(record)
+    name = name.removeprefix("s3:")
     if name.startswith("ObjectCreated:"):
         kind: Literal["created", "removed"] = "created"
     elif name.startswith("ObjectRemoved:") or name.startswith("LifecycleExpiration:"):
         kind = "removed"
     else:
         return None
-    tag = str(item.get("eTag") or item.get("etag") or "").strip('"')
-    version = str(item.get("versionId") or "")
+    tag = _text(item.get("eTag") or item.get("etag")).strip('"')
+    version = _text(item.get("versionId"))
+    sequencer = _text(item.get("sequencer"))
     return Change(
         kind=kind,
         bucket=bucket,
         key=_key(bucket, key, whole),
-        version="" if kind == "removed" else (version if version not in ("", "null") else tag),
-        size=int(item.get("size") or 0),
-        sequencer=str(item.get("sequencer") or "").upper().rjust(32, "0") if item.get("sequencer") else "",
+        version=tag if kind == "removed" or version in ("", "null") else version,
+        size=_size(item.get("size")),
+        sequencer=sequencer.upper().rjust(32, "0") if sequencer else "",
         metadata=_metadata(item.get("userMetadata")),
     )
+
+
+def _unreadable(record: Any) -> Unreadable:
+    shown = json.dumps(record, sort_keys=True)  # ASCII: half a surrogate pair stays an escape
+    return Unreadable(
+        id=derived_id(shown, "unreadable record"),
+        reason=f"expected eventName, s3.bucket.name and s3.object.key in each record, found {shown[:SHOWN]}",
+    )
+
+
+def _name(given: Any) -> str:
+    """A name that has to be there. Raises ``TypeError`` or ``ValueError``, also for what UTF-8 cannot hold: no object has it."""
+    if not isinstance(given, str):
+        raise TypeError
+    if not given.encode():
+        raise ValueError
+    return given
+
+
+def _text(given: Any) -> str:
+    """What may be missing, as text that UTF-8 can hold."""
+    return str(given or "").encode(errors="replace").decode()
+
+
+def _size(given: Any) -> int:
+    """Bytes; 0, which is unknown, for what makes no sense."""
+    try:
+        size = int(given)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return size if 0 <= size <= MAX_SIZE else 0
 
 
 def _key(bucket: str, key: str, whole: Any) -> str:

@@ -16,6 +16,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from functions.errors import Reject
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -118,17 +120,25 @@ class Vector:
         return cls(image=image, view=view, dim=half.size, dtype="float16", base64=base64.b64encode(half.tobytes()).decode())
 
     def unpack(self) -> NDArray[np.float32]:
-        """The vector as float32, shape (dim,), of unit length again. ``ValueError`` where the bytes do not fit."""
+        """The vector as float32, shape (dim,), of unit length again. ``Reject("broken-vector", …)`` where it is none."""
         import numpy as np
 
-        raw = np.frombuffer(base64.b64decode(self.base64, validate=True), dtype="<f2" if self.dtype == "float16" else "<f4")
+        try:
+            raw = np.frombuffer(base64.b64decode(self.base64, validate=True), dtype="<f2" if self.dtype == "float16" else "<f4")
+        except ValueError as error:
+            raise broken_vector(str(error)) from None
         if raw.size != self.dim:
-            raise ValueError(f"vector says dim {self.dim} and carries {raw.size} values")
+            raise broken_vector(f"it says dimension {self.dim} and has {raw.size} values")
         values = raw.astype(np.float32)
         norm = float(np.linalg.norm(values))
         if not np.isfinite(norm) or norm == 0:
-            raise ValueError("vector has no finite length")
+            raise broken_vector("it has no finite length")
         return np.asarray(values / norm, dtype=np.float32)
+
+
+def broken_vector(what: str) -> Reject:
+    """The end of a photo whose vector is none."""
+    return Reject("broken-vector", f"what the model made of the photo cannot be read: {what}; upload the photo again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +163,8 @@ class Event:
     """Seconds since the epoch when ingest saw it."""
     stages: dict[str, float] = field(default_factory=dict)
     """Milliseconds spent in each step so far."""
+    trace: str = ""
+    """W3C trace id, filled from the envelope's ``traceparent`` where the event is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

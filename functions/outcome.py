@@ -30,7 +30,7 @@ class Outcome:
     key: str
     version: str
     status: Status
-    """``superseded``: embedded, but changed or removed before it was indexed."""
+    """``superseded``: changed or removed, before it was indexed or since."""
     code: str = ""
     reason: str = ""
     step: str = ""
@@ -41,6 +41,7 @@ class Outcome:
     received_at: float = 0.0
     ended_at: float = 0.0
     trace: str = ""
+    """W3C trace id, by which its way is found in logs."""
 
 
 def ended(event: Event, status: Status, **more: Any) -> Outcome:
@@ -56,6 +57,7 @@ def ended(event: Event, status: Status, **more: Any) -> Outcome:
         stages=event.stages,
         received_at=event.received_at,
         ended_at=time.time(),
+        trace=event.trace,
         **more,
     )
 

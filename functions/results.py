@@ -59,6 +59,8 @@ class Result:
     """Milliseconds spent in each step."""
     received_at: float = 0.0
     completed_at: float = 0.0
+    trace: str = ""
+    """W3C trace id, by which its way is found in logs."""
 
 
 def is_final(result: Result) -> bool:
@@ -109,8 +111,8 @@ Announcement = SearchCompleted | ImageRejected | QueryFailed
 
 def announcement(result: Result, common: Mapping[str, Any], *, bucket: str) -> Announcement:
     """The event that says a result is there. A repeat says the same: nothing in it is of this delivery."""
-    common = {name: value for name, value in common.items() if name not in ("stages", "received_at")}
-    common["received_at"] = result.received_at
+    common = {name: value for name, value in common.items() if name != "stages"}
+    common |= {"received_at": result.received_at, "trace": result.trace}
     if result.status == "completed":
         return SearchCompleted(
             **common, status="completed", result_bucket=bucket, result_key=key_of(result.query_id), model=result.model

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from functions.bucket_events import Change
+from functions.bucket_events import Change, Unreadable
 from functions.catalogue.keys import CatalogueKey, QueryKey, parse_catalogue, parse_query
-from functions.events import Lane, upload_id
+from functions.events import ImageRejected, Lane, upload_id
 from functions.runtime.settings import Buckets
 
 
@@ -32,6 +32,23 @@ def common_of(change: Change, buckets: Buckets, museum: str, owner: str) -> dict
         "object_id": place.object_id if isinstance(place, CatalogueKey) else None,
         "received_at": time.time(),
     }
+
+
+def rejected_record(record: Unreadable) -> ImageRejected:
+    """The end of a record that names no upload; finish keeps it in ``state``, where a person finds it."""
+    return ImageRejected(
+        museum="",
+        owner="",
+        lane="interactive",
+        purpose="query",
+        upload_id=record.id,
+        bucket="",
+        key="",
+        version="",
+        step="ingest",
+        code="broken-record",
+        reason=record.reason,
+    )
 
 
 def lane_of(query: bool, metadata: Mapping[str, str]) -> Lane:

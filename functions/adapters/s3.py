@@ -38,11 +38,15 @@ CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
 """Seconds without a byte: below every step's timeout, so that a hung server is Unavailable and no counted attempt."""
 CONNECTIONS = 16
+VERSIONING_KNOWN = 10.0
+"""Seconds before a bucket is asked again whether it keeps versions: one request in a hundred while index is at work."""
 _META = "x-amz-meta-"
 _OK = 200
 _NO_CONTENT = 204
 _NOT_FOUND = 404
 _TAKEN = (409, 412)
+_CANNOT_SAY = (403, 405, 501)
+"""Answers of a server that has no versions (JuiceFS), or tells nobody of them."""
 _REFUSES_ALL = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed")
 """Codes of credentials that no request would get through with."""
 _STRIPES = 64
@@ -66,6 +70,7 @@ class S3Store:
         self._role: Any = None
         self._honours: bool | None = None
         self._known: set[str] = set()
+        self._versioned: dict[str, tuple[float, bool]] = {}
         self._creating = tuple(threading.Lock() for _ in range(_STRIPES))
 
     @property
@@ -156,18 +161,47 @@ class S3Store:
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         """See :class:`functions.ports.ObjectStore`."""
-        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+        versions = self._keeps_versions(bucket)
+        query = {"encoding-type": "url", "prefix": prefix, **({"versions": ""} if versions else {"list-type": "2"})}
         while True:
             answer = self._ask("GET", bucket, query=query)
             if answer.status != _OK:
                 _refused(answer, bucket)
             page = _page(answer)
-            space = page.tag.removesuffix("ListBucketResult")
-            for item in page.iter(space + "Contents"):
-                yield _listed(bucket, item, space)
+            space = _space(page)
+            for item in page.iter(space + ("Version" if versions else "Contents")):
+                if item.findtext(space + "IsLatest") != "false":
+                    yield _listed(bucket, item, space)
             if page.findtext(space + "IsTruncated") != "true":
                 return
-            query["continuation-token"] = page.findtext(space + "NextContinuationToken") or ""
+            if versions:
+                query["key-marker"] = unquote_plus(page.findtext(space + "NextKeyMarker") or "")
+                query["version-id-marker"] = page.findtext(space + "NextVersionIdMarker") or ""
+            else:
+                query["continuation-token"] = page.findtext(space + "NextContinuationToken") or ""
+
+    def _keeps_versions(self, bucket: str) -> bool:
+        """Whether notifications, HEAD and GET name a versionId, which an ordinary listing has not: then its versions are listed.
+
+        Also where versioning was suspended: what was written before has its versionId still.
+        """
+        asked, known = self._versioned.get(bucket, (float("-inf"), False))
+        if time.monotonic() - asked < VERSIONING_KNOWN:
+            return known
+        answer = self._ask("GET", bucket, query={"versioning": ""})
+        if answer.status in _CANNOT_SAY and not _is_text(answer) and _code(answer) not in _REFUSES_ALL:
+            if answer.status == 403 and bucket not in self._versioned:
+                log.warning(
+                    "may not ask whether bucket %s keeps versions (s3:GetBucketVersioning): taken for one that does not", bucket
+                )
+            known = False
+        elif answer.status != _OK:
+            _refused(answer, bucket)
+        else:
+            page = _page(answer)
+            known = page.findtext(_space(page) + "Status") in ("Enabled", "Suspended")
+        self._versioned[bucket] = (time.monotonic(), known)
+        return known
 
     def _must_exist(self, bucket: str) -> None:
         """A HEAD's 404 has no body that says what is missing: ask for the bucket, once for each that exists."""
@@ -282,13 +316,19 @@ def _info(bucket: str, key: str, headers: Mapping[str, str]) -> ObjectInfo:
 
 
 def _listed(bucket: str, item: ElementTree.Element, space: str) -> ObjectInfo:
+    version = item.findtext(space + "VersionId") or ""
     return ObjectInfo(
         bucket=bucket,
         key=unquote_plus(item.findtext(space + "Key") or ""),
-        version=(item.findtext(space + "ETag") or "").strip('"'),
+        version=version if version not in ("", "null") else (item.findtext(space + "ETag") or "").strip('"'),
         size=int(item.findtext(space + "Size") or 0),
         modified=datetime.fromisoformat(item.findtext(space + "LastModified") or "").timestamp(),
     )
+
+
+def _space(page: ElementTree.Element) -> str:
+    """The namespace of an answer's elements, as ElementTree writes it before each name."""
+    return page.tag[: page.tag.index("}") + 1] if "}" in page.tag else ""
 
 
 def _version(headers: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ AFTER_TROUBLE = 5.0
 @click.option("--rebuild", is_flag=True, help="Raise the whole catalogue: makes a lost index anew, without embedding.")
 @click.option("--every", type=float, metavar="SECONDS", help="Go on, once in so many seconds.")
 def reconcile_command(state: Path, as_json: bool, fix: bool, rebuild: bool, every: float | None) -> None:
-    """Find uploads that have no result and no outcome after ten seconds; raise their events again.
+    """Find uploads without result or outcome after ten seconds, and removals that were lost; raise their events again.
 
     \b
     Examples:
@@ -57,11 +57,12 @@ def reconcile_command(state: Path, as_json: bool, fix: bool, rebuild: bool, ever
     while True:
         pause = every
         try:
-            found = sweep.due()
-            for one in found:
+            found = []
+            for one in sweep.due():
                 if fix:
                     publish(one, outbox, settings)
                     sweep.raised(one)
+                found.append(one)
             report(found, fix=fix, as_json=as_json)
         except MuseumError as error:
             click.echo(f"cannot look now: {error}", err=True)
@@ -83,10 +84,14 @@ def publish(one: Missing, outbox: Outbox, settings: Settings) -> None:
 def report(found: list[Missing], *, fix: bool, as_json: bool) -> None:
     """Say what was found."""
     if as_json:
-        listed = [{"bucket": one.change.bucket, "key": one.change.key, "upload_id": one.upload_id} for one in found]
+        listed = [
+            {"bucket": one.change.bucket, "key": one.change.key, "upload_id": one.upload_id, "kind": one.change.kind}
+            for one in found
+        ]
         click.echo(json.dumps({"missing": listed, "fixed": fix}, ensure_ascii=False))
         return
     for one in found:
-        click.echo(f"{'raised again' if fix else 'no outcome'}: {one.change.bucket}/{one.change.key}")
+        what = "no outcome" if one.change.kind == "created" else "removed, but still indexed"
+        click.echo(f"{what}{', raised again' if fix else ''}: {one.change.bucket}/{one.change.key}")
     if not found and not fix:
         click.echo("nothing is missing")

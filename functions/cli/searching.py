@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
+from functions.adapters.s3 import S3Store
 from functions.catalogue.classes import BY_CODE
 from functions.catalogue.fields import BY_NAME
 from functions.catalogue.hits import SHOWN
+from functions.catalogue.keys import record_key
+from functions.catalogue.record import BadRecord, parse, visible
 from functions.cli.client import Found, Searcher, TimedOut
 from functions.cli.common import json_option, running_stack, state_option
 from functions.errors import MuseumError
-from functions.results import encode
+from functions.ports import ObjectStore
+from functions.results import Hit, Result, encode
 
 console = Console(highlight=False)
 
@@ -40,12 +45,15 @@ def search_command(state: Path, as_json: bool, top: int, timeout: float, photos:
       museum search coin.jpg --top 30
     """
     stack = running_stack(state)
+    settings = stack.settings()
+    store = S3Store(settings)
     failed = False
     listed: list[dict[str, Any]] = []
     with Searcher(stack.environment()) as searcher:
         for photo in photos:
             try:
                 found = searcher.search(photo, timeout=timeout)
+                found = replace(found, result=with_records(found.result, top, store, settings.museum_bucket_catalogue))
             except (TimedOut, OSError, MuseumError) as error:
                 failed = True
                 unread = isinstance(error, OSError) and error.strerror
@@ -62,6 +70,27 @@ def search_command(state: Path, as_json: bool, top: int, timeout: float, photos:
     if as_json:
         click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
     raise SystemExit(1 if failed else 0)
+
+
+def with_records(result: Result, top: int, store: ObjectStore, bucket: str) -> Result:
+    """The result with the records of ``top`` hits: search reads those of the first ten, and who wants more waits for more."""
+    return replace(
+        result, hits=[with_record(hit, result.museum, store, bucket) if hit.rank <= top else hit for hit in result.hits]
+    )
+
+
+def with_record(hit: Hit, viewer: str, store: ObjectStore, bucket: str) -> Hit:
+    """A hit beyond the first ten with the fields of its record that the searcher may see; without where it cannot be read."""
+    if hit.rank <= SHOWN:
+        return hit
+    found = store.get(bucket, record_key(hit.museum, hit.object_id))
+    if found is None:
+        return hit
+    try:
+        seen = visible(parse(found.body, museum=hit.museum, object_id=hit.object_id), viewer)
+    except BadRecord:
+        return hit
+    return replace(hit, record=dict(seen.fields)) if seen else hit
 
 
 def as_data(found: Found, top: int) -> dict[str, Any]:

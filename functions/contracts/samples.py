@@ -20,6 +20,7 @@ QUERY: dict[str, Any] = {
     "query_id": e.upload_id("queries", "local/registrar/3f9c1b/ваза 1.jpg", "9b2cf535f27731c974343645a3985328"),
     "received_at": 1769860800.0,
     "stages": {"ingest": 3.1},
+    "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
 }
 CATALOGUE: dict[str, Any] = {
     "museum": "local",
@@ -33,6 +34,7 @@ CATALOGUE: dict[str, Any] = {
     "object_id": "100001",
     "received_at": 1769860800.0,
     "stages": {"ingest": 3.1},
+    "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
 }
 SHA = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 FINGERPRINT = "b1650d85d274538be2a88beaa264ee845d81c6483139868481b4d785acfe20a9"

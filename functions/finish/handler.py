@@ -22,9 +22,9 @@ from functions.outcome import Outcome
 from functions.ports import ObjectStore
 from functions.results import Result, announcement, store_result
 from functions.runtime.carry import carried
-from functions.runtime.envelope import Undecodable, typed
+from functions.runtime.envelope import Undecodable, trace_id, typed
 from functions.runtime.settings import Buckets
-from functions.uploads import common_of
+from functions.uploads import common_of, rejected_record
 
 Ended = ImageRejected | QueryFailed
 Finished = Ended | SearchCompleted
@@ -36,11 +36,10 @@ def finish(
     """Store the end of each upload that the event tells of, and announce it."""
     if isinstance(event, ImageRejected):
         return [ended(event, store=store, buckets=buckets)]
-    uploads = uploads_of(event, buckets=buckets, museum=museum, owner=owner)
-    if not uploads:
+    ends = ends_of(event, buckets=buckets, museum=museum, owner=owner)
+    if not ends:
         keep_unreadable(event, store=store, bucket=buckets.state)
-    failed = [QueryFailed(**common, step=event.step, code="worker-dead", reason=event.reason) for common in uploads]
-    return [ended(one, store=store, buckets=buckets) for one in failed]
+    return [ended(one, store=store, buckets=buckets) for one in ends]
 
 
 def ended(event: Ended, *, store: ObjectStore, buckets: Buckets) -> Finished:
@@ -73,6 +72,7 @@ def result_of(event: Ended) -> Result:
         stages=event.stages,
         received_at=event.received_at,
         completed_at=time.time(),
+        trace=event.trace,
     )
 
 
@@ -81,16 +81,23 @@ def outcome_of(event: Ended) -> Outcome:
     return outcome.ended(event, event.status, step=event.step, code=event.code, reason=event.reason)
 
 
-def uploads_of(event: DeliveryDead, *, buckets: Buckets, museum: str, owner: str) -> list[dict[str, Any]]:
-    """The common fields of each upload that a dead delivery was about; none where it cannot be read."""
+def ends_of(event: DeliveryDead, *, buckets: Buckets, museum: str, owner: str) -> list[Ended]:
+    """The end of each upload that a dead delivery was about; none where it cannot be read."""
     kind, data = str(event.event.get("type", "")), event.event.get("data")
+
+    trace = trace_id(str(event.event.get("traceparent", "")))
+
+    def failed(common: dict[str, Any]) -> QueryFailed:
+        return QueryFailed(**{**common, "trace": trace}, step=event.step, code="worker-dead", reason=event.reason)
+
     try:
         dead = typed(kind, data, consumes=(kind,))
         if isinstance(dead, Event):
-            return [carried(dead)]
+            return [failed(carried(dead))]
         if isinstance(dead, BucketNotified):
-            changes = [change for change in parse(dead.body) if change.kind == "created"]
-            return [common_of(change, buckets, museum, owner) for change in changes]
+            told = parse(dead.body)
+            made = [failed(common_of(one, buckets, museum, owner)) for one in told.changes if one.kind == "created"]
+            return [*made, *(rejected_record(record) for record in told.unreadable)]
     except (Undecodable, Reject):
         pass  # nothing in it names an upload: it is kept as it is, with the reason it died of
     return []

@@ -34,10 +34,10 @@ def notified(raw: bytes) -> dict[str, Any]:
         return {"body": raw.decode(errors="replace")}
 
 
-def changes_of(body: Any) -> list[Change]:
+def changes_of(body: Any) -> Sequence[Change]:
     """What a notification tells of; nothing where it cannot be read, which ingest rejects with the reason."""
     try:
-        return parse(body)
+        return parse(body).changes
     except Reject:
         return []
 

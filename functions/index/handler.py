@@ -8,7 +8,7 @@ meanwhile. So a late or repeated event changes nothing, and a create never bring
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,18 @@ from functions.runtime.settings import Buckets
 ROUNDS = 5
 """How often an object may change while it is compared, before its message waits a second."""
 
+Photo = tuple[str, str]
+"""(key, version)"""
 Rows = list[tuple[IndexRow, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What was done to a collection: whether anything was written, and the photos whose rows went."""
+
+    written: bool
+    gone: set[Photo]
+
 
 ListingOf = Callable[[str, str, str], Listing]
 """What a record says that a row needs, given its bucket, key and version."""
@@ -47,8 +58,8 @@ class Snapshot:
         return self.versions.get(self.place.record_key, "")
 
     @property
-    def photos(self) -> list[tuple[str, str]]:
-        """(key, version) of each photo."""
+    def photos(self) -> list[Photo]:
+        """Each photo."""
         return [(key, version) for key, version in self.versions.items() if key != self.place.record_key]
 
 
@@ -67,23 +78,29 @@ def index(
     """
     made = made_by(event) if isinstance(event, CatalogueEmbedded) else None
     place = parse_catalogue(event.key, museum=event.museum)
+    gone: set[Photo] = set()
     for _ in range(ROUNDS):
         before = snapshot(store, event.bucket, place)
         current = before.versions.get(event.key) == event.version
         of_record = event.key == place.record_key
         fingerprints = [event.fingerprint] if isinstance(event, CatalogueEmbedded) else collections()
-        changed = [
-            bring_up_to_date(
-                fingerprint, before, made, only_known=of_record, store=store, rows=rows, listings=listings, buckets=buckets
+        written = False
+        for fingerprint in fingerprints:
+            done = bring_up_to_date(
+                fingerprint, before, made, gone, only_known=of_record, store=store, rows=rows, listings=listings, buckets=buckets
             )
-            for fingerprint in fingerprints
-        ]
+            gone |= done.gone
+            written |= done.written
         if made is not None:
             made = replace(made, status="indexed" if current else "superseded", ended_at=time.time())
             outcome.write(store, buckets.state, made)
         if current and of_record:
             outcome.write(store, buckets.state, outcome_of_record(event, listing(before, listings)))
-        if not any(changed) or snapshot(store, event.bucket, place) == before:
+        told = {(event.key, event.version)} if made is None and event.version else set()
+        aside = (gone | told) - set(before.versions.items())
+        for key, version in aside:
+            set_aside(upload_id(event.bucket, key, version), store, buckets)
+        if not (written or aside) or snapshot(store, event.bucket, place) == before:
             return ImageIndexed(
                 **carried(event), fingerprint=",".join(fingerprints), status="indexed" if current else "superseded"
             )
@@ -96,7 +113,10 @@ def known(rows: VectorIndex, live: str) -> list[str]:
 
 
 def made_by(event: CatalogueEmbedded) -> Outcome:
-    """The outcome that an embedded photo will have."""
+    """The outcome that an embedded photo will have. Raises ``Reject`` for a vector that is none, also of a photo that is gone:
+    what is stored once is trusted when the photo comes back."""
+    for vector in event.vectors:
+        vector.unpack()
     return outcome.ended(
         event,
         "indexed",
@@ -124,30 +144,38 @@ def bring_up_to_date(
     fingerprint: str,
     now: Snapshot,
     made: Outcome | None,
+    aside: Set[Photo],
     *,
     only_known: bool,
     store: ObjectStore,
     rows: VectorIndex,
     listings: ListingOf,
     buckets: Buckets,
-) -> bool:
-    """Write the rows that are missing or stale, delete those that S3 no longer has. Whether there were any.
+) -> Done:
+    """Write the rows that are missing or stale, delete those that S3 no longer has.
 
-    ``only_known`` leaves out photos without a row: a record comes right before its photos, which have events of their own.
+    ``aside`` was gone a moment ago: where it is back its outcome has to say so. ``only_known`` leaves out other photos without a
+    row: a record comes right before its photos, which have events of their own.
     """
     existing = rows.rows(fingerprint, now.place.museum, now.place.object_id)
-    good = {(row.key, row.version) for row in existing if row.record_version == now.record_version}
-    keys = {row.key for row in existing}
+    good = {(row.key, row.version) for row in existing if row.record_version == now.record_version} - aside
+    keys = {row.key for row in existing} | {key for key, _ in aside}
     missing = [photo for photo in now.photos if photo not in good and (photo[0] in keys or not only_known)]
     outcomes = [found for photo in missing if (found := vectors_of(now.bucket, *photo, made, store, buckets))]
     usable = [found for found in outcomes if found.fingerprint[:12] == fingerprint[:12]]
     if usable:
         rows.upsert(fingerprint, rows_of(usable, now, listing(now, listings)))
-    gone = [row.id for row in existing if (row.key, row.version) not in set(now.photos)]
+    gone = [row for row in existing if (row.key, row.version) not in set(now.photos)]
     written = {row_id(found.bucket, found.key, vector.view) for found in usable for vector in found.vectors}
-    stale = [row for row in gone if row not in written]
-    rows.delete(fingerprint, stale)
-    return bool(usable or stale)
+    rows.delete(fingerprint, [row.id for row in gone if row.id not in written])
+    return Done(written=bool(usable or gone), gone={(row.key, row.version) for row in gone})
+
+
+def set_aside(identity: str, store: ObjectStore, buckets: Buckets) -> None:
+    """Say in an outcome that what it tells of is gone, by which the sweep knows that the removal was not lost."""
+    found = outcome.read(store, buckets.state, identity)
+    if found is not None and found.status == "indexed":
+        outcome.write(store, buckets.state, replace(found, status="superseded", ended_at=time.time()))
 
 
 def vectors_of(bucket: str, key: str, version: str, made: Outcome | None, store: ObjectStore, buckets: Buckets) -> Outcome | None:

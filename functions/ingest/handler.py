@@ -23,7 +23,7 @@ from functions.events import (
 from functions.ports import ObjectStore
 from functions.results import Announcement, announcement, is_final, read_result
 from functions.runtime.settings import Buckets
-from functions.uploads import common_of
+from functions.uploads import common_of, rejected_record
 
 MAX_QUERY_FILE = 64_000
 """Bytes of a ``*.query.json``."""
@@ -40,11 +40,9 @@ class QueryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def ingest(event: BucketNotified, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> list[Ingested]:
     """The events of a notification. One bad record hurts only itself. ``museum`` and ``owner`` are the defaults."""
-    return [
-        made
-        for change in parse(event.body)
-        if (made := safely(change, store=store, buckets=buckets, museum=museum, owner=owner)) is not None
-    ]
+    told = parse(event.body)
+    made = [safely(change, store=store, buckets=buckets, museum=museum, owner=owner) for change in told.changes]
+    return [one for one in made if one is not None] + [rejected_record(record) for record in told.unreadable]
 
 
 def safely(change: Change, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> Ingested | None:

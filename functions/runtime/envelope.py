@@ -10,7 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,6 +55,12 @@ def trace_of(traceparent: str | None, event_id: str) -> str:
     return f"00-{trace}-{uuid.uuid4().hex[:16]}-01"
 
 
+def trace_id(traceparent: str) -> str:
+    """The id of the trace that a context belongs to, empty where it is none."""
+    match = TRACEPARENT.match(traceparent)
+    return match.group(1) if match else ""
+
+
 def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]) -> Incoming:
     """Read one CloudEvent, binary or structured.
 
@@ -67,13 +73,14 @@ def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]
         raise Undecodable("not-a-cloudevent", f"expected a CloudEvent 1.0 in binary or structured mode: {error}") from None
     attributes = envelope.get_attributes()
     kind = str(attributes["type"])
-    data = envelope.get_data()
+    traceparent = trace_of(attributes.get("traceparent"), str(attributes["id"]))
+    event = typed(kind, envelope.get_data(), consumes=consumes)
     return Incoming(
         id=str(attributes["id"]),
         type=kind,
         lane="bulk" if attributes.get("lane") == "bulk" else "interactive",
-        traceparent=trace_of(attributes.get("traceparent"), str(attributes["id"])),
-        event=typed(kind, data, consumes=consumes),
+        traceparent=traceparent,
+        event=replace(event, trace=trace_id(traceparent)) if isinstance(event, events.Event) else event,
     )
 
 

@@ -12,14 +12,19 @@ from functions.catalogue.hits import ObjectHit, ObjectId
 from functions.catalogue.keys import record_key
 from functions.catalogue.record import Record, visible
 from functions.catalogue.threshold import Verdict, verdict
-from functions.events import QueryEmbedded
-from functions.ports import ObjectStore, Scope, VectorIndex
+from functions.errors import Reject
+from functions.events import QueryEmbedded, broken_vector
+from functions.ports import ObjectStore, Scope, VectorIndex, Vectors
 from functions.results import Announcement, Hit, Result, announcement, is_final, read_result, store_result
 from functions.runtime.carry import carried
 from functions.search.collection import Collection
 
 ROWS = 300
-"""Rows asked for, so that 100 objects are left when those of one object are grouped (catalogues have 1–3 photos an object)."""
+"""Rows asked for first: 100 objects are left when those of one object are grouped (catalogues have 1–3 photos an object)."""
+MORE = 4
+"""Times as many are asked for where these are of fewer objects."""
+MAX_ROWS = 16_384
+"""Milvus gives no more."""
 
 Records = Callable[[Sequence[tuple[ObjectId, str, str]]], dict[ObjectId, Record]]
 """Reads records, given (object, key, version) of each."""
@@ -32,11 +37,13 @@ def search(
     rows: VectorIndex,
     records: Records,
     collection: Callable[[str], Collection],
+    live: Callable[[], str],
     results: str,
 ) -> Announcement:
-    """Search, store the result, announce it. A query whose result is there is announced again."""
+    """Search, store the result, announce it. A query whose result is there is announced again. ``live``: fingerprint."""
     known = read_result(store, results, event.upload_id)
     if known is None or not is_final(known):
+        must_be_known(event.fingerprint, rows=rows, live=live)
         known = store_result(store, results, result_of(event, rows=rows, records=records, collection=collection))
     return announcement(known, carried(event), bucket=results)
 
@@ -44,9 +51,7 @@ def search(
 def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, collection: Callable[[str], Collection]) -> Result:
     """The result of a query's vectors, not yet stored."""
     started = time.perf_counter()
-    queries = np.stack([vector.unpack() for vector in event.vectors])
-    found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=ROWS)
-    hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
+    hits = nearest(event, queries_of(event), rows)
     state = collection(event.fingerprint)
     judged = verdict(hits[0].score if hits else None, state.calibration, state.size)
     shown = {
@@ -74,7 +79,39 @@ def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, coll
         stages={**event.stages, "search": spent},
         received_at=event.received_at,
         completed_at=time.time(),
+        trace=event.trace,
     )
+
+
+def must_be_known(fingerprint: str, *, rows: VectorIndex, live: Callable[[], str]) -> None:
+    """Raise ``Reject`` for a model that is not live and has no collection: that it finds nothing would say nothing.
+
+    The live model's collection may be missing: it is made with its first photo.
+    """
+    if fingerprint[:12] != live()[:12] and fingerprint[:12] not in rows.collections():
+        raise Reject(
+            "other-fingerprint",
+            "the photo was read by a model that is no longer in use, and nothing is left to compare it with: upload it again",
+        )
+
+
+def queries_of(event: QueryEmbedded) -> Vectors:
+    """The query's vectors, float32 (n, dim)."""
+    vectors = [vector.unpack() for vector in event.vectors]
+    if len(dims := {vector.size for vector in vectors}) > 1:
+        raise broken_vector(f"its vectors have dimensions {sorted(dims)}")
+    return np.stack(vectors)
+
+
+def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[ObjectHit]:
+    """The 100 nearest objects, or all there are: one object may have more photos near the query than are asked for at first."""
+    limit = ROWS
+    while True:
+        found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=limit)
+        hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
+        if len(hits) == catalogue.STORED or limit == MAX_ROWS or all(len(matches) < limit for matches in found):
+            return hits
+        limit = min(MORE * limit, MAX_ROWS)
 
 
 def place_of(hit: ObjectHit) -> tuple[ObjectId, str, str]:

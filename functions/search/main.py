@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functions import live
 from functions.adapters.milvus import MilvusIndex
 from functions.adapters.s3 import S3Store
 from functions.events import QueryEmbedded
@@ -20,6 +21,7 @@ collections: RememberedBy[str, collection.Collection] = RememberedBy(
     lambda fingerprint: collection.read(fingerprint, store=store, rows=rows, bucket=settings.museum_bucket_state),
     max_age=collection.MAX_AGE,
 )
+live_model: RememberedBy[str, live.LiveModel] = RememberedBy(lambda bucket: live.read(store, bucket), max_age=live.MAX_AGE)
 
 
 @function("search", previous=settings.museum_write_versions == "previous")
@@ -31,5 +33,6 @@ def search(event: QueryEmbedded) -> Announcement:
         rows=rows,
         records=records,
         collection=collections,
+        live=lambda: live_model(settings.museum_bucket_state).fingerprint,
         results=settings.museum_bucket_results,
     )

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from functions.catalogue.hits import ObjectId
 from functions.catalogue.record import MAX_RECORD, BadRecord, Record, parse
+from functions.errors import Reject
 from functions.ports import ObjectStore
 
 Wanted = tuple[ObjectId, str, str]
@@ -35,12 +36,16 @@ class RecordReader:
 
     def _read(self, wanted: Wanted) -> Record | None:
         (museum, object_id), key, version = wanted
-        stored = self._store.get(self._bucket, key, limit=MAX_RECORD)
-        if stored is None:
-            return None
         try:
+            stored = self._store.get(self._bucket, key, limit=MAX_RECORD)
+            if stored is None:
+                return None
             record = parse(stored.body, museum=museum, object_id=object_id)
         except BadRecord:
+            return None
+        except Reject as reject:  # somebody's record of 2 MB must not end everybody's searches
+            if reject.code != "too-large":
+                raise
             return None
         if stored.info.version == version:
             with self._lock:

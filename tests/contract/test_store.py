@@ -410,6 +410,75 @@ def test_an_answer_becomes_one_of_the_three(answer: Answer, expected: type[Excep
     assert asked
 
 
+@pytest.fixture(scope="module")
+def versioned(minio_server: Settings) -> Server:
+    """A bucket that keeps the versions of its objects."""
+    bucket = f"versioned-{uuid4().hex[:8]}"
+    store = S3Store(minio_server)
+    store.client.create_bucket(Bucket=bucket)
+    store.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return Server(store, bucket)
+
+
+@pytest.mark.parametrize("key", ["plain.jpg", "a b+c%.jpg", "Музей/🏺.jpg"])
+def test_a_bucket_with_versions_lists_the_latest_as_head_tells_it(versioned: Server, prefix: str, key: str) -> None:
+    """One entry an object, by its versionId: notifications name that, and index compares it with the listing."""
+    store, bucket = versioned
+    first = store.put(bucket, prefix + key, b"first", content_type="text/plain")
+    second = store.put(bucket, prefix + key, b"second!", content_type="text/plain")
+    assert first != second
+    info, found = store.head(bucket, prefix + key), store.get(bucket, prefix + key)
+    assert info is not None
+    assert found is not None
+    assert (info.version, found.info.version) == (second, second)
+    (listed,) = store.list(bucket, prefix)
+    assert (listed.key, listed.version, listed.size) == (prefix + key, second, 7)
+    assert abs(listed.modified - info.modified) <= 1
+
+
+def test_what_was_deleted_from_a_bucket_with_versions_is_not_listed(versioned: Server, prefix: str) -> None:
+    """Its older versions and the mark of its deletion are there, and are no objects; put again, it is back."""
+    store, bucket = versioned
+    store.put(bucket, prefix + "a", b"x", content_type="text/plain")
+    store.delete(bucket, prefix + "a")
+    assert list(store.list(bucket, prefix)) == []
+    assert (store.head(bucket, prefix + "a"), store.get(bucket, prefix + "a")) == (None, None)
+    again = store.put(bucket, prefix + "a", b"x", content_type="text/plain")
+    assert [item.version for item in store.list(bucket, prefix)] == [again]
+
+
+def test_a_listing_of_versions_has_all_pages_in_order(versioned: Server, prefix: str) -> None:
+    """More than one page, whose border lies between two versions of a key as well as between two keys."""
+    store, bucket = versioned
+    keys = [f"{prefix}{number:05d} +%.jpg" for number in range(600)]
+    with ThreadPoolExecutor(8) as pool:
+        for body in (b"old", b"new!"):
+            list(pool.map(lambda key, body=body: store.put(bucket, key, body, content_type="text/plain"), keys))  # type: ignore[misc]
+    assert [(item.key, item.size) for item in store.list(bucket, prefix)] == [(key, 4) for key in keys]
+
+
+def test_an_object_from_before_a_bucket_kept_versions_is_listed_by_its_etag(minio_server: Settings) -> None:
+    """Its versionId is ``null``, and head and notification fall back to the ETag too."""
+    bucket = f"versioned-{uuid4().hex[:8]}"
+    store = S3Store(minio_server)
+    store.client.create_bucket(Bucket=bucket)
+    version = store.put(bucket, "a", b"x", content_type="text/plain")
+    store.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert [item.version for item in store.list(bucket)] == [version]
+
+
+def test_a_bucket_that_begins_to_keep_versions_is_noticed(minio_server: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process asks again after a while."""
+    bucket = f"versioned-{uuid4().hex[:8]}"
+    store = S3Store(minio_server)
+    store.client.create_bucket(Bucket=bucket)
+    assert list(store.list(bucket)) == []
+    store.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = store.put(bucket, "a", b"x", content_type="text/plain")
+    monkeypatch.setattr(adapter, "VERSIONING_KNOWN", 0.0)
+    assert [item.version for item in store.list(bucket)] == [version]
+
+
 def test_a_listing_that_a_stopping_server_cut_off_is_unavailable() -> None:
     """Seen with MinIO's S3 layer: the request is given up with an empty 200."""
     with answering(Answer(200)) as (store, _), pytest.raises(Unavailable, match="no XML"):

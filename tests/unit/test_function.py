@@ -47,6 +47,13 @@ def test_an_event_is_answered_by_one_event_of_the_same_trace() -> None:
     assert "preprocess" in json.loads(first.data)["stages"]
 
 
+def test_a_handler_sees_the_trace_of_the_delivery() -> None:
+    """It stands in results and outcomes; a trace that the sender's data tells is none of ours."""
+    seen: list[str] = []
+    ask(lambda event: seen.append(event.trace))
+    assert seen == ["a" * 32]
+
+
 def test_the_end_of_a_query_has_one_id_whoever_announces_it() -> None:
     """search announces the result; ingest does it again when the bucket's second notification comes late."""
     told = SAMPLES[SearchCompleted]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from functions.bucket_events import Change, notification
 from functions.gateway import hooks
 from functions.runtime.settings import Buckets
@@ -64,3 +66,10 @@ def test_a_notification_without_sequencer_is_always_passed_on() -> None:
     for unknown in ([change("")], [change("01"), change("")], []):
         confirmed.add(hooks.identity(unknown))
         assert hooks.identity(unknown) not in confirmed
+
+
+def test_a_bad_record_does_not_take_its_neighbours_out_of_their_lane() -> None:
+    """Nor does a size that is none keep the webhook from answering."""
+    good: Any = body_of("catalogue")
+    good["Records"][0]["s3"]["object"]["size"] = "much"
+    assert hooks.lane(hooks.changes_of({"Records": [17, *good["Records"]]}), Buckets()) == "bulk"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import random
+from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
+import numpy as np
 import pytest
 
 from functions import events, outcome, pipeline
 from functions.adapters.memory import MemoryIndex
+from functions.bucket_events import notification
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import BucketNotified, upload_id
-from tests.unit.world import World
+from functions.gateway.hooks import notified
+from functions.ports import IndexRow, Match
+from functions.reconcile import Sweep
+from tests.unit.world import BUCKETS, FINGERPRINT, World
 
 
 def test_an_upload_ends_in_a_result_with_hits_class_and_draft() -> None:
@@ -31,6 +39,21 @@ def test_an_upload_ends_in_a_result_with_hits_class_and_draft() -> None:
     assert result["draft"]["Name"][0]["value"] == "Ваза"
     assert result["draft"]["Name"][0]["sources"][0]["record"] == record_key("local", "vase")
     assert {"query_id", "museum", "owner", "bucket", "key", "version", "model", "stages", "reason"} <= set(result)
+
+
+def test_a_score_is_the_dot_product_of_the_stored_vectors() -> None:
+    """The cosine, not rescaled, rounded or shifted by more than 1e-4."""
+    world = World()
+    photos = {f"o{value}": world.add(f"o{value}", value) for value in (0, 3, 40, 130, 200, 255)}
+    query = world.query(40)
+    world.run()
+    stored = {}
+    for object_id, key in photos.items():
+        info = world.store.head("catalogue", key)
+        assert info is not None
+        stored[object_id] = outcome_of(world, key, info.version).vectors[0].unpack()
+    scores = {hit["object_id"]: hit["score"] for hit in world.result(query)["hits"]}
+    assert scores == {object_id: pytest.approx(float(stored["o40"] @ vector), abs=1e-4) for object_id, vector in stored.items()}
 
 
 def test_every_event_delivered_three_times_in_any_order_leaves_the_world_as_once() -> None:
@@ -55,14 +78,17 @@ def test_every_event_delivered_three_times_in_any_order_leaves_the_world_as_once
         assert world.rows.count("f" * 12) == 2
 
 
-def test_the_same_photo_under_two_keys_is_two_results() -> None:
-    """Each upload is a query of its own."""
+def test_the_same_photo_under_two_keys_is_two_results_and_embedded_once() -> None:
+    """Each upload is a query of its own; the work is done for the pixels."""
     world = World()
     world.add("vase", 10)
-    first, second = world.query(10), world.query(10)
+    world.run()
+    runs = world.encoder.runs
+    first, second = world.query(20), world.query(20)
     world.run()
     assert first != second
-    assert world.result(first)["hits"] == world.result(second)["hits"]
+    assert world.result(first)["hits"] == world.result(second)["hits"] != []
+    assert world.encoder.runs == runs + 1
 
 
 def test_one_photo_in_two_objects_stays_two_rows() -> None:
@@ -223,8 +249,7 @@ def test_a_dead_delivery_ends_in_a_failed_result_which_a_replay_replaces() -> No
     world.step()
     kind, received = world.queue.pop()
     structured = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": events.to_data(received)}
-    dead = events.DeliveryDead(step="preprocess", reason="its worker died 3 times", attempts=3, event=structured)
-    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.die("preprocess", "its worker died 3 times", structured)
     world.run()
     assert (world.result(query)["status"], world.result(query)["reason"]) == ("failed", "its worker died 3 times")
     assert isinstance(world.announced[-1], events.QueryFailed)
@@ -241,8 +266,7 @@ def test_a_failure_that_is_late_does_not_replace_a_result() -> None:
     kind, received = world.queue[0]
     world.run()
     structured = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": events.to_data(received)}
-    dead = events.DeliveryDead(step="embed", reason="late", attempts=4, event=structured)
-    world.queue.append((events.DeliveryDead.TYPE, dead))
+    world.die("embed", "late", structured)
     world.run()
     assert world.result(query)["status"] == "completed"
     assert isinstance(world.announced[-1], events.SearchCompleted)
@@ -307,6 +331,304 @@ def test_an_unknown_bucket_is_rejected_and_its_neighbours_go_on() -> None:
     world.run()
     assert world.result(query)["status"] == "completed"
     assert [one.code for one in world.announced if isinstance(one, events.ImageRejected)] == ["unknown-bucket"]
+
+
+def outcome_of(world: World, key: str, version: str) -> outcome.Outcome:
+    """The outcome of a catalogue photo."""
+    found = outcome.read(world.store, "state", upload_id("catalogue", key, version))
+    assert found is not None
+    return found
+
+
+def test_an_outcome_says_all_there_is_to_know() -> None:
+    """Indexed, rejected, failed: every field, the trace that its logs are found by among them."""
+    world = World()
+    key = photo_key("local", "vase", "a.jpg")
+    identity = {"museum": "local", "object_id": "vase", "bucket": "catalogue", "key": key}
+    times = {"received_at": ANY, "ended_at": ANY}
+
+    indexed = world.put("catalogue", key, bytes([10]))
+    world.step()
+    trace = world.queue[0][1].trace
+    assert len(trace) == 32
+    world.run()
+    assert outcome_of(world, key, indexed) == outcome.Outcome(
+        **identity,
+        **times,
+        upload_id=upload_id("catalogue", key, indexed),
+        version=indexed,
+        status="indexed",
+        step="index",
+        fingerprint="f" * 64,
+        sha256=indexed,
+        vectors=(events.Vector.pack(world.encoder.encode(np.full((1, 1, 1, 1), 10), fingerprint="f" * 64)[0], image=0),),
+        trace=trace,
+    )
+
+    rejected = world.put("catalogue", key, bytes([20]))
+    world.step()
+    trace = world.queue[0][1].trace
+    world.store.delete("catalogue", key)
+    world.run()
+    assert outcome_of(world, key, rejected) == outcome.Outcome(
+        **identity,
+        **times,
+        upload_id=upload_id("catalogue", key, rejected),
+        version=rejected,
+        status="rejected",
+        step="preprocess",
+        code="gone",
+        reason="gone",
+        trace=trace,
+    )
+
+    failed = world.put("catalogue", key, bytes([30]))
+    world.step()
+    kind, received = world.queue.pop()
+    structured = {
+        "id": "1", "type": kind, "data": events.to_data(received), "traceparent": f"00-{received.trace}-{'b' * 16}-01",
+    }  # fmt: skip
+    world.die("preprocess", "its worker died 3 times", structured)
+    world.run()
+    assert outcome_of(world, key, failed) == outcome.Outcome(
+        **identity,
+        **times,
+        upload_id=upload_id("catalogue", key, failed),
+        version=failed,
+        status="failed",
+        step="preprocess",
+        code="worker-dead",
+        reason="its worker died 3 times",
+        trace=received.trace,
+    )
+
+
+def test_a_result_names_its_trace_and_each_announcement_the_same() -> None:
+    """A second notification, which begins another, announces what is stored."""
+    world = World()
+    query = world.query(10)
+    kind, first = world.queue[0]
+    world.run()
+    body = {"Records": first.body["Records"], "EventName": "another notification of the same upload"}
+    world.queue.append((kind, BucketNotified(body=body)))
+    world.run()
+    assert len(world.result(query)["trace"]) == 32
+    assert [one.trace for one in world.announced if one.upload_id == query] == [world.result(query)["trace"]] * 2
+
+
+BROKEN = [
+    {"base64": "not base64!"},
+    {"base64": "QUJD"},
+    {"base64": ""},
+    {"dim": 3},
+    {"base64": base64.b64encode(bytes(4)).decode()},
+    {"base64": base64.b64encode(np.full(2, np.nan, "<f2").tobytes()).decode()},
+    {"base64": "ваза"},
+]
+"""What a vector of two float16 is not: no base64, half a number, nothing, another dimension, of no length, not finite."""
+
+
+def embedded(world: World, kind: type[events.Embedded], **changes: Any) -> None:
+    """Run until a photo is embedded, and change its event."""
+    while world.queue[0][0] != kind.TYPE:
+        world.step()
+    world.queue[0] = (kind.TYPE, replace(world.queue[0][1], **changes))
+
+
+@pytest.mark.parametrize("change", BROKEN)
+def test_a_vector_that_cannot_be_read_is_a_rejection(change: dict[str, Any]) -> None:
+    """Of a query and of a catalogue photo, also of one that is gone: no bug that is tried four times."""
+    world = World()
+    vector = replace(events.Vector.pack(np.array([1, 0], np.float32), image=0), **change)
+    query = world.query(10)
+    embedded(world, events.QueryEmbedded, vectors=(vector,))
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["code"]) == ("rejected", "broken-vector")
+    for gone in (False, True):
+        key = photo_key("local", f"vase-{gone}", "a.jpg")
+        version = world.put("catalogue", key, bytes([10]))
+        embedded(world, events.CatalogueEmbedded, vectors=(vector,))
+        if gone:
+            world.store.delete("catalogue", key)
+        world.run()
+        assert (outcome_of(world, key, version).status, outcome_of(world, key, version).code) == ("rejected", "broken-vector")
+
+
+def test_vectors_of_different_dimensions_are_no_query() -> None:
+    """Each can be read, and they are not of one model."""
+    world = World()
+    query = world.query(10)
+    vectors = tuple(events.Vector.pack(np.ones(dim, np.float32), image=0) for dim in (2, 3))
+    embedded(world, events.QueryEmbedded, vectors=vectors)
+    world.run()
+    assert world.result(query)["code"] == "broken-vector"
+
+
+@pytest.mark.parametrize("fingerprint", ["e" * 64, "", 'no "name" of a collection'])
+def test_a_query_of_another_fingerprint_is_rejected(fingerprint: str) -> None:
+    """Neither the live model's nor one whose collection is there: "nothing similar" would not be true."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    embedded(world, events.QueryEmbedded, fingerprint=fingerprint)
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["code"]) == ("rejected", "other-fingerprint")
+    assert "upload it again" in world.result(query)["reason"]
+
+
+def test_a_query_of_a_model_that_was_switched_off_is_searched_in_its_own_collection() -> None:
+    """Its vectors were on their way at the switch."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    embedded(world, events.QueryEmbedded)
+    world.live_fingerprint = "e" * 64
+    world.run()
+    assert [hit["object_id"] for hit in world.result(query)["hits"]] == ["vase"]
+
+
+def test_a_search_in_an_empty_catalogue_is_completed_with_nothing_similar() -> None:
+    """The live model's collection is not made before its first photo."""
+    world = World()
+    query = world.query(10)
+    world.run()
+    assert (world.result(query)["status"], world.result(query)["hits"]) == ("completed", [])
+    assert "nothing similar" in world.result(query)["reason"]
+
+
+def row_of(object_id: str, key: str) -> IndexRow:
+    """A row of a photo."""
+    return IndexRow(
+        id=f"{object_id}/{key}", museum="local", object_id=object_id, class_code=0, public=True, status="active",
+        bucket="catalogue", key=photo_key("local", object_id, key), version="v", view="full", sha256="s", record_version="",
+    )  # fmt: skip
+
+
+def test_an_object_with_hundreds_of_near_photos_leaves_room_for_a_hundred_objects() -> None:
+    """Rows are asked for until there are enough objects."""
+    world = World()
+    near, far = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    world.rows.upsert(FINGERPRINT, [(row_of("much", f"{number}.jpg"), near) for number in range(1500)])
+    world.rows.upsert(FINGERPRINT, [(row_of(f"o{number:03}", "a.jpg"), far) for number in range(120)])
+    found = world.hits(0)
+    assert (len(found), found[0]) == (100, "much")
+
+
+def test_a_search_asks_again_only_while_there_are_rows_and_never_for_more_than_milvus_gives() -> None:
+    """16384 rows at most."""
+    world = World()
+    asked: list[int] = []
+
+    class Counting(MemoryIndex):
+        """An endless collection of one object's photos, or what is there."""
+
+        endless = False
+
+        def search(self, fingerprint: str, vectors: Any, *, scope: Any, limit: int) -> Any:
+            asked.append(limit)
+            if self.endless:
+                return [[Match(row=row_of("much", str(number)), score=0.5) for number in range(limit)]]
+            return super().search(fingerprint, vectors, scope=scope, limit=limit)
+
+    world.rows = Counting()
+    world.add("vase", 10)
+    assert world.hits(10) == ["vase"]
+    assert asked == [300]
+    world.rows.endless = True
+    assert world.hits(10) == ["much"]
+    assert asked == [300, 300, 1200, 4800, 16384]
+
+
+def test_a_record_that_is_too_large_to_show_does_not_end_the_search() -> None:
+    """Its object is a hit without a record, and its neighbours go on."""
+    world = World()
+    world.add("vase", 10, ShortDescription="я" * 600_000)
+    world.add("coin", 12, Name="Монета")
+    query = world.query(10)
+    world.run()
+    assert [(hit["object_id"], hit["record"]) for hit in world.result(query)["hits"]] == [
+        ("vase", None),
+        ("coin", {"Name": "Монета"}),
+    ]
+
+
+def mixed(world: World) -> dict[str, Any]:
+    """A notification of two good records and, between them, one whose size is no number and one that is no record."""
+    world.add("vase", 10)
+    records = [event.body["Records"][0] for _, event in world.queue]
+    world.queue.clear()
+    records[1]["s3"]["object"]["size"] = "much"
+    return {"Records": [records[0], 17, records[1]]}
+
+
+def test_a_bad_record_is_kept_and_its_neighbours_go_on() -> None:
+    """One bad record hurts only itself, and does not vanish."""
+    world = World()
+    world.queue = [(BucketNotified.TYPE, BucketNotified(body=mixed(world)))]
+    world.run()
+    assert world.hits(10) == ["vase"]
+    (kept,) = world.unreadable()
+    assert (kept["step"], "found 17" in kept["reason"]) == ("ingest", True)
+
+
+def test_a_dead_notification_with_a_bad_record_fails_its_uploads_and_keeps_the_record() -> None:
+    """Also here each record ends by itself."""
+    world = World()
+    structured = {"id": "1", "type": BucketNotified.TYPE, "data": {"body": mixed(world)}}
+    world.die("ingest", "its worker died", structured)
+    world.run()
+    ended = [outcome.read(world.store, "state", one.upload_id) for one in world.announced if one.key]
+    assert [(one.status, one.reason) for one in ended if one] == [("failed", "its worker died")] * 2
+    assert ["found 17" in kept["reason"] for kept in world.unreadable()] == [True]
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b'"text"', b'{"hello": 1}', b'{"Records": 1}'])
+def test_a_notification_that_is_none_is_kept_with_its_reason_and_announced(body: bytes) -> None:
+    """It names no upload that a result could be of: a person finds it in the state bucket."""
+    world = World()
+    world.queue = [(BucketNotified.TYPE, BucketNotified(**notified(body)))]
+    world.run()
+    (kept,) = world.unreadable()
+    assert kept["step"] == "ingest"
+    assert "expected a bucket notification" in kept["reason"]
+    assert [type(one) for one in world.announced] == [events.ImageRejected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (events.ImageReceived.TYPE.replace(".v1", ".v0"), {"key": "local/me/r/q.jpg"}),
+        (events.ImageReceived.TYPE, {"key": "local/me/r/q.jpg"}),
+        (events.ImageReceived.TYPE, "{"),
+        ("who.knows.v1", {}),
+        (BucketNotified.TYPE, {"body": "{"}),
+    ],
+    ids=["older than supported", "without its fields", "broken JSON", "unknown type", "broken notification"],
+)
+def test_a_dead_event_that_cannot_be_read_is_kept_whole(kind: str, data: Any) -> None:
+    """With the reason that the trigger had; what can still be read of it is not thrown away."""
+    world = World()
+    event = {"specversion": "1.0", "id": "17", "source": "/x", "type": kind, "data": data}
+    world.die("preprocess", "preprocess answered 422", event)
+    world.run()
+    assert world.unreadable() == [{"step": "preprocess", "reason": "preprocess answered 422", "event": event}]
+
+
+def test_a_query_whose_event_was_too_old_is_searched_by_the_sweep() -> None:
+    """Nothing is lost: the photo is there, and has no result."""
+    world = World()
+    world.add("vase", 10)
+    world.run()
+    query = world.query(10)
+    world.queue.clear()
+    world.die("preprocess", "too old", {"id": "17", "type": events.ImageReceived.TYPE.replace(".v1", ".v0"), "data": {}})
+    world.run()
+    (lost,) = Sweep(world.store, BUCKETS).due(now=4e9)
+    world.queue.append((BucketNotified.TYPE, BucketNotified(body=notification(lost.change))))
+    world.run()
+    assert world.result(query)["status"] == "completed"
 
 
 def test_a_rebuilt_index_needs_no_embedding() -> None:

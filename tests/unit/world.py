@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import md5
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from functions.index.listings import Listings
 from functions.ingest import handler as ingest
 from functions.live import LiveModel
 from functions.runtime.carry import carried
+from functions.runtime.envelope import Incoming
+from functions.runtime.function import rejected
 from functions.runtime.settings import Buckets
 from functions.search import collection
 from functions.search import handler as search
@@ -46,6 +49,11 @@ class LetterEncoder:
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
+def trace_of(event: BucketNotified) -> str:
+    """The trace that the runtime begins for a notification, which has none."""
+    return md5(repr(event).encode(), usedforsecurity=False).hexdigest()
+
+
 @dataclass
 class World:
     """S3, Milvus and a queue, all in memory."""
@@ -53,9 +61,15 @@ class World:
     store: MemoryStore = field(default_factory=lambda: MemoryStore("queries", "catalogue", "derived", "results", "state"))
     rows: MemoryIndex = field(default_factory=MemoryIndex)
     encoder: LetterEncoder = field(default_factory=LetterEncoder)
+    cache: VectorCache = field(default_factory=VectorCache)
     queue: list[tuple[str, Any]] = field(default_factory=list)
     announced: list[Any] = field(default_factory=list)
     sequence: int = 0
+    live_fingerprint: str = FINGERPRINT
+    listings: Listings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listings = Listings(self.store)
 
     def put(self, bucket: str, key: str, body: bytes) -> str:
         """Upload, and have the bucket say so."""
@@ -98,20 +112,26 @@ class World:
         step = next(step for step in pipeline.STEPS if kind in step.consumes)
         self.handle(step.name, event)
 
+    def die(self, step: str, reason: str, event: dict[str, Any]) -> None:
+        """The trigger gives up a delivery, and tells finish; ``event`` is its structured form."""
+        dead = events.DeliveryDead(step=step, reason=reason, attempts=1, event=event)
+        self.queue.append((events.DeliveryDead.TYPE, dead))
+
     def handle(self, step: str, event: Any) -> None:
         """One function on one event."""
         handlers: dict[str, Callable[[Any], Any]] = {
             "ingest": lambda e: ingest.ingest(e, store=self.store, buckets=BUCKETS, museum="local", owner="local"),
             "preprocess": self.preprocess,
             "embed": lambda e: embed.embed(
-                e, store=self.store, derived="derived", encoder=self.encoder, live=self.live, cache=VectorCache()
+                e, store=self.store, derived="derived", encoder=self.encoder, live=self.live, cache=self.cache
             ),
             "index": lambda e: index.index(
-                e, store=self.store, rows=self.rows, listings=Listings(self.store), buckets=BUCKETS,
-                collections=lambda: index.known(self.rows, FINGERPRINT),
+                e, store=self.store, rows=self.rows, listings=self.listings, buckets=BUCKETS,
+                collections=lambda: index.known(self.rows, self.live_fingerprint),
             ),
             "search": lambda e: search.search(
                 e, store=self.store, rows=self.rows, records=RecordReader(self.store, "catalogue"), results="results",
+                live=lambda: self.live_fingerprint,
                 collection=lambda fingerprint: collection.read(fingerprint, store=self.store, rows=self.rows, bucket="state"),
             ),
             "finish": lambda e: finish.finish(e, store=self.store, buckets=BUCKETS, museum="local", owner="local"),
@@ -119,10 +139,12 @@ class World:
         try:
             reply = handlers[step](event)
         except Reject as reject:
-            reply = events.ImageRejected(**carried(event), step=step, code=reject.code, reason=reject.reason)
+            incoming = Incoming(id="notification-1", type=event.TYPE, lane="interactive", traceparent="", event=event)
+            reply = rejected(step, incoming, reject)
         for made in reply if isinstance(reply, list) else [reply]:
             following = pipeline.consumer_of(made.TYPE, emitted_by=step)
-            self.announced.append(made) if following is None else self.queue.append((made.TYPE, made))
+            sent = replace(made, trace=made.trace or trace_of(event)) if isinstance(event, BucketNotified) else made
+            self.announced.append(sent) if following is None else self.queue.append((sent.TYPE, sent))
 
     def preprocess(self, event: Any) -> Any:
         """Preprocessing without pictures: the photo is its first byte."""
@@ -147,7 +169,12 @@ class World:
 
     def live(self) -> LiveModel:
         """The live model."""
-        return LiveModel(model="test", fingerprint=FINGERPRINT, preprocessing="test")
+        return LiveModel(model="test", fingerprint=self.live_fingerprint, preprocessing="test")
+
+    def unreadable(self) -> list[dict[str, Any]]:
+        """What was kept because it names no upload."""
+        found = [self.store.get("state", info.key) for info in self.store.list("state", "unreadable/")]
+        return [json.loads(one.body) for one in found if one is not None]
 
     def result(self, query_id: str) -> dict[str, Any]:
         """A stored result."""
