@@ -40,7 +40,7 @@ def embed(
             raise Unavailable(
                 "live model", f"it expects preprocessing {model.preprocessing}, the photo has {image.preprocessing}"
             )
-    known = {image.pixels: cache.get(model.fingerprint, image.pixels) for image in event.images}
+    known = {image.pixels: cache.get((model.fingerprint, image.pixels)) for image in event.images}
     missing = [key for key, vector in known.items() if vector is None]
     stored = [store.get(derived, key) for key in missing]
     if any(found is None for found in stored):
@@ -50,7 +50,7 @@ def embed(
         made: Vectors = encoder.encode(batch, fingerprint=model.fingerprint)
         for key, vector in zip(missing, made, strict=True):
             known[key] = vector
-            cache.put(model.fingerprint, key, vector)
+            cache.put((model.fingerprint, key), vector)
     kind = QueryEmbedded if event.purpose == "query" else CatalogueEmbedded
     return kind(
         **carried(event),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +9,7 @@ from functions.catalogue.hits import ObjectId
 from functions.catalogue.record import MAX_RECORD, BadRecord, Record, parse
 from functions.errors import Reject
 from functions.ports import ObjectStore
+from functions.runtime.recent import Recent
 
 Wanted = tuple[ObjectId, str, str]
 """(object, key of its record, version)"""
@@ -22,10 +21,8 @@ class RecordReader:
     def __init__(self, store: ObjectStore, bucket: str, *, size: int = 4096, threads: int = 5) -> None:
         self._store = store
         self._bucket = bucket
-        self._size = size
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="records")
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str], Record] = OrderedDict()
+        self._known: Recent[tuple[str, str], Record] = Recent(size)
 
     def __call__(self, wanted: Sequence[Wanted]) -> dict[ObjectId, Record]:
         """The records that are there and can be read, by object."""
@@ -48,8 +45,5 @@ class RecordReader:
                 raise
             return None
         if stored.info.version == version:
-            with self._lock:
-                self._known[(key, version)] = record
-                while len(self._known) > self._size:
-                    self._known.popitem(last=False)
+            self._known.put((key, version), record)
         return record
