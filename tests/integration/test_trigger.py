@@ -30,11 +30,13 @@ from tests.integration.trigger_world import (
     PREPROCESSED,
     RECEIVED,
     FakeFunction,
+    RealFunction,
     Seen,
     World,
     nothing,
     problem,
     queue,
+    received,
     reply,
     until,
 )
@@ -354,6 +356,35 @@ def test_poison_is_quarantined_and_no_neighbour_with_it(world: World, restarts: 
         assert company == [5, 1, 1]
         assert world.amqp.depth(HERE) == world.amqp.depth(f"{HERE}.dead") == 0
         assert world.amqp.depth(FINISH) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["kills", "hangs", "locks"])
+def test_poison_in_a_real_worker_is_quarantined_and_no_neighbour_with_it(world: World, tmp_path: Path, how: str) -> None:
+    """It kills its worker, or hangs, with the interpreter locked or not: three workers end, four innocents are done."""
+
+    async def scenario() -> None:
+        function = RealFunction(tmp_path / "function", timeout=4)
+        async with world.trigger("preprocess", function, listening=False, prefetch=5, timeout=4):
+            await function.start()
+            poison = world.put("preprocess", RECEIVED, received(how))
+            innocents = {world.put("preprocess", RECEIVED, received("innocent")) for _ in range(4)}
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter", 40)
+            await until(lambda: world.ids("done") == innocents, "the innocents are done")
+        assert dead.headers["ce-id"] == poison
+        assert "died 3 times" in dead.headers[REASON]
+        first = function.seen[0][1]
+        assert sorted(key for key, pid in function.seen if pid == first) == sorted([how, *["innocent"] * 4])
+        assert len({pid for key, pid in function.seen if key == how}) == 3
+        assert world.amqp.depth(NEXT) == 4
+        assert world.amqp.depth(HERE) == world.amqp.depth(f"{HERE}.dead") == 0
+        assert sum(world.amqp.depth(f"{HERE}.retry.{delay}") for delay in pipeline.RETRY_DELAYS) == 0
+        if how == "hangs":
+            lines = [json.loads(line) for line in function.log.splitlines() if '"watchdog"' in line]
+            assert [line["outcome"] for line in lines] == ["hangs"] * 3
+            assert [line["id"] for line in lines[1:]] == [poison] * 2, "in the first worker an innocent may have been the oldest"
+            assert "in poison" in lines[2]["stack"]
 
     asyncio.run(scenario())
 
