@@ -166,8 +166,13 @@ class Broker:
             raise BrokerLost(f"RabbitMQ does not confirm that exchange {name} is there: was the topology declared?")
 
     async def subscribe(self, queue: str, *, prefetch: int, deliver: Callable[[Message], None]) -> Subscription:
-        """A consumer of a queue, not yet started. Raises ``BrokerLost``."""
-        return Subscription(await self._open_channel(), queue, prefetch, deliver)
+        """A consumer of a queue, not yet started. Raises ``BrokerLost``.
+
+        Where RabbitMQ cancels it, since the queue was deleted, the connection is closed: all is opened anew.
+        """
+        channel = await self._open_channel()
+        channel.add_on_cancel_callback(lambda _: self._close(f"RabbitMQ cancelled the consumer of {queue}: was it deleted?"))
+        return Subscription(channel, queue, prefetch, deliver)
 
     async def publish(
         self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any], content_type: str, mandatory: bool

@@ -460,6 +460,24 @@ def test_a_lost_connection_loses_no_message(world: World) -> None:
     asyncio.run(scenario())
 
 
+def test_a_queue_that_was_deleted_and_declared_again_is_consumed_again(world: World) -> None:
+    """RabbitMQ cancels the consumer with one frame and keeps the connection: nothing else would ever tell."""
+    function = FakeFunction(silent)
+
+    async def scenario() -> None:
+        async with world.trigger("preprocess", function):
+            first = world.put("preprocess", RECEIVED)
+            await until(lambda: function.ids == [first], "it consumes")
+            try:
+                world.amqp.delete(HERE)
+            finally:
+                topology.declare(world.node.settings)
+            second = world.put("preprocess", RECEIVED)
+            await until(lambda: function.ids == [first, second], "it consumes again")
+
+    asyncio.run(scenario())
+
+
 async def cut(world: World, reason: str) -> None:
     """End the trigger's connections by the management API: those of this virtual host that consume."""
 
