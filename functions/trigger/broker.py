@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +103,7 @@ class Broker:
         self._ended = asyncio.Event()
         self._connection: AsyncioConnection | None = None
         self._channel: Channel | None = None
-        self._numbers = itertools.count(1)
+        self._published = 0
         self._unconfirmed: dict[int, asyncio.Future[None]] = {}
         self._returned: set[int] = set()
 
@@ -184,11 +183,11 @@ class Broker:
         """
         if self._channel is None or not self._channel.is_open:
             raise BrokerLost("the connection to RabbitMQ is closed")
-        number = next(self._numbers)
-        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unconfirmed[number] = confirmed
+        number = self._published + 1
         properties = BasicProperties(content_type=content_type, delivery_mode=2, headers=dict(headers), message_id=str(number))
         self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=mandatory)
+        self._published = number  # not before: RabbitMQ does not count what pika refuses to send
+        confirmed = self._unconfirmed[number] = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait_for(confirmed, CONFIRM_TIMEOUT)
         except TimeoutError:
