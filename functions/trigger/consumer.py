@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
@@ -122,16 +123,26 @@ class Consumer:
         """Never leaves a message in hand: it is settled, handed back, refused, or the connection is gone."""
         if self._work.ack_first:
             self._queue.ack(message.tag)
+        job = self._job(message)
         try:
-            job = self._job(message)
-            try:
-                await self._work_on(job)
-            except ConnectionError as error:
-                self._line(job, "connection lost", str(error))
-        except Exception:  # a bug of ours: it must not keep its place in the prefetch for ever
-            log.exception("bug in the trigger: a message of %s goes to the dead", self._work.queue)
+            await self._settle(job)
+        except ConnectionError as error:
+            self._line(job, "connection lost", str(error))
+        except Exception:  # it must not keep its place in the prefetch for ever
+            log.exception("a message of %s cannot be buried: its queue's policy moves it to the dead", self._work.queue)
             if not self._work.ack_first:
                 self._queue.refuse(message.tag)
+            self._forget(job)
+
+    async def _settle(self, job: Job) -> None:
+        """Work on it; what meets a bug of ours is buried like any other."""
+        try:
+            await self._work_on(job)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            log.exception("bug in the trigger: a message of %s goes to the dead", self._work.queue)
+            await self._carry_out(job, s.Dead(f"a bug in the trigger: {type(error).__name__}: {error}"))
 
     def _job(self, message: Message) -> Job:
         reason = ""
@@ -141,8 +152,7 @@ class Consumer:
             event, reason = None, str(error)
         if event is None:
             event = wrapped(message.body, self._work.wrap or f"unreadable ({reason or 'no CloudEvent'})", lane=self._work.lane)
-        attempts = int(message.headers.get(ATTEMPTS, 0))
-        return Job(message=message, event=event, attempts=attempts, crashes=self._crashes.get(event.id, 0))
+        return Job(message=message, event=event, attempts=attempts_of(message.headers), crashes=self._crashes.get(event.id, 0))
 
     async def _work_on(self, job: Job) -> None:
         alone = job.crashes > 0
@@ -243,6 +253,10 @@ class Consumer:
                     return
         if not self._work.ack_first:
             self._queue.ack(job.message.tag)
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        """It has ended; if it was the probe, all goes on."""
         self._crashes.pop(job.event.id, None)
         if self._probe is job:
             self._probe = None
@@ -300,6 +314,12 @@ class Consumer:
             "ms": round((time.monotonic() - job.started) * 1000, 1),
         }
         log.info("delivery", extra={"fields": fields | ({"reason": reason[:300]} if reason else {})})
+
+
+def attempts_of(headers: Mapping[str, Any]) -> int:
+    """The attempts that were counted; what is no number was not written by a trigger."""
+    attempts = headers.get(ATTEMPTS)
+    return max(0, attempts) if isinstance(attempts, int) else 0
 
 
 def host_of(url: str) -> str:

@@ -594,15 +594,15 @@ def test_a_buckets_own_message_reaches_ingest_wrapped(world: World, body: bytes,
 
 
 @pytest.mark.parametrize(
-    ("headers", "kind"),
+    ("headers", "kind", "body"),
     [
-        ({"ce-id": "1", "ce-specversion": "1.0"}, "application/json"),
-        ({}, "application/cloudevents+json"),
-        ({ATTEMPTS: "many", "ce-id": "1", "ce-specversion": "1.0", "ce-type": "t", "ce-source": "s"}, "application/json"),
+        ({"ce-id": "1", "ce-specversion": "1.0"}, "application/json", b"{"),
+        ({}, "application/cloudevents+json", b"{"),
+        ({ATTEMPTS: "many", "ce-id": "1", "ce-specversion": "1.0", "ce-type": "t", "ce-source": "s"}, "application/json", b"{}"),
     ],
     ids=["half an event", "broken envelope", "attempts that are no number"],
 )
-def test_what_is_no_event_does_not_keep_its_place(world: World, headers: dict[str, str], kind: str) -> None:
+def test_what_is_no_event_does_not_keep_its_place(world: World, headers: dict[str, str], kind: str, body: bytes) -> None:
     """It ends among the dead, and the next message is served by a consumer that takes one at a time."""
 
     async def behave(seen: Seen) -> web.StreamResponse:
@@ -611,11 +611,65 @@ def test_what_is_no_event_does_not_keep_its_place(world: World, headers: dict[st
     async def scenario() -> None:
         function = FakeFunction(behave)
         async with world.trigger("preprocess", function, prefetch=1):
-            world.amqp.publish(HERE, b"{", headers, kind=kind)
+            world.amqp.publish(HERE, body, headers, kind=kind)
             identity = world.put("preprocess", RECEIVED)
             await until(lambda: identity in function.ids, "the next message")
             await until(lambda: world.amqp.depth(f"{HERE}.dead") == 1, "the other one among the dead")
 
+    asyncio.run(scenario())
+
+
+def test_a_bug_of_the_trigger_buries_its_message_and_stops_nobody(world: World) -> None:
+    """Also while that message was the probe: the reason is told to finish, and the next message is served."""
+    answers = ["down", "bug"]
+
+    async def behave(seen: Seen) -> web.StreamResponse:
+        if answers and answers.pop(0) == "down":
+            return problem(503, "milvus is away", Museum_Unavailable="milvus")
+        return reply(PREPROCESSED, derived(seen.id))
+
+    def route(kind: str, lane: str) -> tuple[str | None, bool]:
+        if bugs:
+            raise LookupError(bugs.pop())
+        return NEXT, False
+
+    bugs = ["the map is torn"]
+
+    async def scenario() -> None:
+        async with world.trigger("preprocess", FakeFunction(behave), prefetch=1, route=route):
+            identity = world.put("preprocess", RECEIVED)
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter")
+            told = await until(lambda: world.amqp.get(FINISH), "finish is told")
+            world.put("preprocess", RECEIVED)
+            await until(lambda: world.amqp.get(NEXT), "the next message is served")
+        assert dead.headers["ce-id"] == json.loads(told.body)["event"]["id"] == identity
+        assert "the map is torn" in dead.headers[REASON]
+        assert "the map is torn" in json.loads(told.body)["reason"]
+        assert world.amqp.depth(f"{HERE}.dead") == world.amqp.depth(HERE) == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_even_be_buried_goes_to_the_dead_by_the_queues_policy(world: World) -> None:
+    """Finish cannot be told here: the message does not keep its place, and the next one is served."""
+
+    async def behave(seen: Seen) -> web.StreamResponse:
+        return problem(422, "no") if seen.id == bad else nothing()
+
+    async def scenario() -> None:
+        async with world.trigger("preprocess", FakeFunction(behave), prefetch=1, finish_queue="x" * 300):
+            world.put("preprocess", RECEIVED, identity=bad)
+            good = world.put("preprocess", RECEIVED)
+            await until(lambda: good in world.ids("done"), "the next message is served")
+
+        def by_policy() -> bool:
+            got = world.amqp.get(f"{HERE}.dead")
+            assert got is None or got.headers["ce-id"] == bad
+            return got is not None and "x-death" in got.headers
+
+        await until(by_policy, "the dead letter")
+
+    bad = str(uuid.uuid4())
     asyncio.run(scenario())
 
 
