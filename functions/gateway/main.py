@@ -15,6 +15,7 @@ from functions.gateway import hooks
 from functions.runtime.function import problem
 from functions.runtime.log import configure
 from functions.runtime.settings import Settings, load
+from functions.uploads import known_of
 
 settings = load(Settings)
 outbox = Outbox(settings.museum_outbox_url)
@@ -42,7 +43,13 @@ def gateway(request: Request) -> Response:
     if told in confirmed:
         return Response(status=200)
     try:
-        outbox.publish(BucketNotified.TYPE, notification_id(raw), data, lane=hooks.lane(changes, settings.buckets))
+        outbox.publish(
+            BucketNotified.TYPE,
+            notification_id(raw),
+            data,
+            lane=hooks.lane(changes, settings.buckets),
+            known=known_of(changes, settings.buckets, settings.museum_default_museum, settings.museum_default_owner),
+        )
     except Unavailable as error:
         return problem(503, "unavailable", str(error))
     confirmed.add(told)

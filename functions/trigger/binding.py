@@ -1,4 +1,4 @@
-"""CloudEvents over AMQP 0-9-1 and HTTP, by the published bindings. Pure.
+"""CloudEvents over AMQP 0-9-1 and HTTP, by the published bindings. No I/O.
 
 AMQP: the RabbitMQ Protocol Binding of knative eventing-rabbitmq. Binary mode has headers ``ce-<attribute>`` and the data as
 body; structured mode is ``application/cloudevents+json``. Prefixed headers are written; ``cloudEvents:`` and unprefixed ones
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from functions.events import notification_id
+from functions.runtime.attributes import attributes_of, trace_of
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -163,15 +164,17 @@ def structured(event: CloudEvent) -> dict[str, Any]:
 
 
 def wrapped(body: bytes, kind: str, *, lane: str) -> CloudEvent:
-    """An event made of a message that is none: a bucket's notification as S3 servers send it."""
+    """An event made of a message that is none: a bucket's notification as S3 servers send it.
+
+    Copies of it have one id and one trace; the time is when it was read.
+    """
     try:
         data = write_json({"body": read_json(body)})
     except ValueError:
         data = write_json({"body": body.decode(errors="replace")})
-    attributes = {
-        "id": notification_id(body), "source": "/museum-search/bucket", "specversion": "1.0", "type": kind, "lane": lane,
-    }  # fmt: skip
-    return CloudEvent(attributes=attributes, data=data)
+    identity = notification_id(body)
+    common = attributes_of(kind, identity, source="/museum-search/bucket", traceparent=trace_of(None, identity))
+    return CloudEvent(attributes={**common, "lane": lane}, data=data)
 
 
 def summary(event: CloudEvent) -> CloudEvent:

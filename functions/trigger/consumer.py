@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
+from functions.runtime.attributes import attributes_of, trace_of
 from functions.trigger import settle as s
 from functions.trigger.binding import CloudEvent, NotACloudEvent, from_amqp, structured, wrapped, write_json
 from functions.trigger.broker import Broker, Message, NotTaken, Subscription
@@ -23,6 +24,8 @@ log = logging.getLogger("museum.trigger")
 
 ATTEMPTS, REASON, STEP = "museum-attempts", "museum-reason", "museum-step"
 """Headers that the trigger adds to retried and dead messages."""
+INHERITED = ("museum", "owner")
+"""Attributes of an event that its death has too, where it has them."""
 PROBE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
 """Seconds between probes of a dependency that is down; the last is repeated."""
 PROBE_FOR = 1200.0
@@ -291,12 +294,16 @@ class Consumer:
             "event": structured(job.event),
         }
         identity = str(uuid5(NAMESPACE_URL, f"{job.event.id}#{self._work.dead_type}"))
-        inherited = {name: job.event.attributes[name] for name in ("traceparent", "subject") if name in job.event.attributes}
-        attributes = {
-            **inherited, "id": identity, "source": f"/museum-search/trigger/{self._work.step}", "specversion": "1.0",
-            "type": self._work.dead_type, "lane": self._work.lane,
-        }  # fmt: skip
-        return CloudEvent(attributes=attributes, data=write_json(data))
+        dead = job.event.attributes
+        common = attributes_of(
+            self._work.dead_type,
+            identity,
+            source=f"/museum-search/trigger/{self._work.step}",
+            traceparent=trace_of(dead.get("traceparent"), job.event.id),
+            subject=dead.get("subject", ""),
+        )
+        inherited = {name: dead[name] for name in INHERITED if name in dead}
+        return CloudEvent(attributes={**common, **inherited, "lane": self._work.lane}, data=write_json(data))
 
     def _hand_back(self, job: Job, why: str) -> None:
         if not self._work.ack_first:

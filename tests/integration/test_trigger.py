@@ -43,6 +43,9 @@ from tests.integration.trigger_world import (
 
 HERE, NEXT, FINISH = queue("preprocess"), queue("embed"), queue("finish")
 
+CONTEXT = {"specversion", "id", "source", "type", "subject", "time", "dataschema", "traceparent", "lane"}
+"""What every event has on its way."""
+
 
 @pytest.fixture
 def world(rabbitmq: Node) -> Iterator[World]:
@@ -186,7 +189,8 @@ def test_a_failure_is_tried_again_later_and_at_last_buried_with_its_reason(world
 
     async def scenario() -> None:
         async with world.trigger("preprocess", FakeFunction(behave), delays=(1, 1)):
-            identity = world.put("preprocess", RECEIVED, {"key": "a"}, traceparent="00-1-2-01")
+            known = {"subject": "a", "museum": "m", "owner": "o%20w", "traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+            identity = world.put("preprocess", RECEIVED, {"key": "a"}, **known)
             dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter")
             told = await until(lambda: world.amqp.get(FINISH), "finish is told")
         assert len(times) == 3
@@ -194,8 +198,12 @@ def test_a_failure_is_tried_again_later_and_at_last_buried_with_its_reason(world
         assert (dead.headers["ce-id"], dead.headers[ATTEMPTS], dead.headers[STEP]) == (identity, 3, "preprocess")
         assert "the moon is full" in dead.headers[REASON]
         death = json.loads(told.body)
-        assert told.headers["ce-type"] == DeliveryDead.TYPE
-        assert (told.headers["ce-lane"], told.headers["ce-traceparent"]) == ("interactive", "00-1-2-01")
+        context = {name[3:]: value for name, value in told.headers.items() if name.startswith("ce-")}
+        assert set(context) == CONTEXT | {"museum", "owner"}
+        assert (context["type"], context["lane"]) == (DeliveryDead.TYPE, "interactive")
+        assert context["dataschema"] == "urn:museumsearch:contract:delivery.dead.v1"
+        assert context["traceparent"][:35] == known["traceparent"][:35], "the same trace"
+        assert (context["subject"], context["museum"], context["owner"]) == ("a", "m", "o%20w")
         assert (death["step"], death["attempts"]) == ("preprocess", 3)
         assert "the moon is full" in death["reason"]
         assert (death["event"]["id"], death["event"]["data"]) == (identity, {"key": "a"})
@@ -588,6 +596,7 @@ def test_a_buckets_own_message_reaches_ingest_wrapped(world: World, body: bytes,
         assert seen.data == {"body": expected}
         assert seen.id == notification_id(body) == hashlib.sha256(body).hexdigest()
         assert (seen.headers["ce-type"], seen.headers["ce-lane"]) == (BucketNotified.TYPE, "interactive")
+        assert {name.removeprefix("ce-") for name in seen.headers if name.startswith("ce-")} == CONTEXT
         assert world.amqp.depth(queue("ingest")) == 0
 
     asyncio.run(scenario())

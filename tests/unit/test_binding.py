@@ -146,9 +146,12 @@ def test_a_message_that_is_no_event_is_wrapped(body: bytes, data: Any) -> None:
     """Its id is that of its bytes, so that the same message is the same event."""
     event = wrapped(body, "bucket.v1", lane="bulk")
     assert json.loads(event.data) == {"body": data}
-    assert event.attributes == {
-        "id": notification_id(body), "source": "/museum-search/bucket", "specversion": "1.0", "type": "bucket.v1", "lane": "bulk",
-    }  # fmt: skip
+    identity = notification_id(body)
+    expected = {"id": identity, "source": "/museum-search/bucket", "specversion": "1.0", "type": "bucket.v1", "lane": "bulk"}
+    assert expected.items() <= event.attributes.items()
+    assert {"subject", "time", "dataschema", "traceparent"} == set(event.attributes) - set(expected)
+    again = wrapped(body, "bucket.v1", lane="bulk")
+    assert again.attributes["traceparent"][:35] == event.attributes["traceparent"][:35], "its copies share a trace"
 
 
 def test_an_observers_copy_keeps_plain_values_and_fits_into_a_kilobyte() -> None:
