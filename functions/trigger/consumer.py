@@ -15,7 +15,7 @@ import aiohttp
 
 from functions.runtime.attributes import attributes_of, trace_of
 from functions.trigger import settle as s
-from functions.trigger.binding import CloudEvent, NotACloudEvent, from_amqp, structured, wrapped, write_json
+from functions.trigger.binding import CloudEvent, from_amqp, structured, wrapped, write_json
 from functions.trigger.broker import Broker, Message, NotTaken, Subscription
 from functions.trigger.deliver import deliver
 from functions.trigger.publisher import Publisher
@@ -67,6 +67,8 @@ class Job:
     message: Message
     event: CloudEvent
     attempts: int
+    unreadable: str = ""
+    """Why it is no event, where no function is to see it."""
     crashes: int = 0
     started: float = field(default_factory=time.monotonic)
     down_since: float = 0.0
@@ -148,16 +150,25 @@ class Consumer:
             await self._carry_out(job, s.Dead(f"a bug in the trigger: {type(error).__name__}: {error}"))
 
     def _job(self, message: Message) -> Job:
-        reason = ""
+        unreadable = ""
         try:
             event = from_amqp(message.headers, message.content_type, message.body)
-        except NotACloudEvent as error:
-            event, reason = None, str(error)
+        except ValueError as error:
+            event, unreadable = None, str(error)
         if event is None:
-            event = wrapped(message.body, self._work.wrap or f"unreadable ({reason or 'no CloudEvent'})", lane=self._work.lane)
-        return Job(message=message, event=event, attempts=attempts_of(message.headers), crashes=self._crashes.get(event.id, 0))
+            event = wrapped(message.body, self._work.wrap or "unreadable", lane=self._work.lane)
+            unreadable = unreadable or ("" if self._work.wrap else "the message is no CloudEvent")
+        return Job(
+            message=message,
+            event=event,
+            attempts=attempts_of(message.headers),
+            unreadable=unreadable,
+            crashes=self._crashes.get(event.id, 0),
+        )
 
     async def _work_on(self, job: Job) -> None:
+        if job.unreadable:
+            return await self._carry_out(job, s.Dead(job.unreadable))
         alone = job.crashes > 0
         while True:
             outcome = self._checked(await (self._alone(job) if alone else self._among_others(job)))

@@ -682,6 +682,41 @@ def test_what_cannot_even_be_buried_goes_to_the_dead_by_the_queues_policy(world:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{"n" * 250: "1"}, {"v": "x" * 200_000}, {f"a{number}": "x" * 4000 for number in range(40)}],
+    ids=["a long name", "a long value", "many"],
+)
+def test_an_event_whose_attributes_cannot_travel_is_dead_with_a_reason_and_alone(world: World, more: dict[str, str]) -> None:
+    """Its neighbours are served on the same connection; the outbox and a function's reply are held to the same limits."""
+
+    async def behave(seen: Seen) -> web.StreamResponse:
+        if not seen.data:
+            return await preprocessed(seen)
+        attributes = {"specversion": "1.0", "id": "r", "source": "/t", "type": PREPROCESSED, **more}
+        return web.json_response([attributes], content_type="application/cloudevents-batch+json")
+
+    async def scenario() -> None:
+        body = b'{"specversion": "1.0", "id": "1", "source": "/t", "type": "t", %s' % json.dumps(more)[1:].encode()
+        async with world.trigger("preprocess", FakeFunction(behave), delays=()), aiohttp.ClientSession() as http:
+            await listening(http, world, status=200)
+            world.amqp.publish(HERE, body, kind="application/cloudevents+json")
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter")
+            told = await until(lambda: world.amqp.get(FINISH), "finish is told")
+            assert "expected " in dead.headers[REASON] == json.loads(told.body)["reason"]
+            failed = world.put("preprocess", RECEIVED, {"reply": "too large"})
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the function's reply is a failure")
+            assert dead.headers["ce-id"] == failed
+            assert await post(http, world, {"content-type": "application/cloudevents+json"}, body.decode()) == 400
+            for _ in range(4):
+                world.put("preprocess", RECEIVED)
+            await until(lambda: world.amqp.depth(NEXT) == 4, "its neighbours' replies")
+        assert world.outcomes().count("connection lost") == 0
+        assert world.amqp.depth(HERE) == 0
+
+    asyncio.run(scenario())
+
+
 def test_an_attribute_that_no_header_may_hold_is_encoded(world: World) -> None:
     """A line break or a Cyrillic letter in a stranger's event neither breaks the request nor its neighbours."""
     function = FakeFunction(silent)
