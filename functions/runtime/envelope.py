@@ -74,7 +74,7 @@ def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
         raise Unavailable("a newer release", f"the event is a {kind} and this release reads up to {current}")
     try:
         raw = json.loads(data) if isinstance(data, bytes | bytearray | str) else data
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Undecodable("broken-json", f"the data of this {kind} is not JSON: {error}") from None
     try:
         return msgspec.convert(versions.upgrade(kind, raw), events.BY_TYPE[current])

@@ -40,11 +40,9 @@ from tests.integration.trigger_world import (
     reply,
     until,
 )
+from tests.outbox import CONTEXT
 
 HERE, NEXT, FINISH = queue("preprocess"), queue("embed"), queue("finish")
-
-CONTEXT = {"specversion", "id", "source", "type", "subject", "time", "dataschema", "traceparent", "lane"}
-"""What every event has on its way."""
 
 
 @pytest.fixture

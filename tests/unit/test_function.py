@@ -97,6 +97,9 @@ def test_what_cannot_be_read_is_422() -> None:
     """It would fail for ever."""
     response = answer(PREPROCESS, lambda _: None, {"content-type": "application/json"}, b"{}")
     assert response.status_code == 422
+    headers, _ = to_binary(envelope_of(SAMPLES[ImageReceived], event_id="in-1", step="test", traceparent=TRACE))
+    for body in (b"{", b"[]", b"[" * 100_000):
+        assert answer(PREPROCESS, lambda _: None, headers, body).status_code == 422
 
 
 def test_an_event_that_the_map_does_not_allow_is_a_bug() -> None:

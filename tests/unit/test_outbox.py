@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -12,54 +10,17 @@ from functions.adapters.outbox import Outbox
 from functions.bucket_events import Change
 from functions.errors import Unavailable
 from functions.runtime.settings import Buckets
-from functions.trigger.binding import CloudEvent, from_http
 from functions.uploads import known_of
+from tests.outbox import CONTEXT, FakeTrigger
 
-CONTEXT = {"specversion", "id", "source", "type", "subject", "time", "dataschema", "traceparent", "lane"}
-"""What every event has on its way."""
 KIND = "io.museumsearch.bucket.notified.v1"
-
-
-class FakeTrigger(HTTPServer):
-    """Keeps what was sent to it, and answers as it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.got: list[CloudEvent] = []
-        self.status = 202
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class Answer(BaseHTTPRequestHandler):
-    """One request."""
-
-    server: FakeTrigger
-
-    def do_POST(self) -> None:
-        """Keep it."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got.append(from_http(dict(self.headers), body))
-        self.send_response(self.server.status)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
 
 
 @pytest.fixture
 def trigger() -> Iterator[FakeTrigger]:
     """Listening."""
-    with FakeTrigger() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with FakeTrigger.listening() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_an_event_leaves_with_all_that_every_event_has(trigger: FakeTrigger) -> None:
