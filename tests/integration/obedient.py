@@ -1,6 +1,7 @@
-"""preprocess as a function that does what the event's key says: ``functions-framework --source poison.py --target poison``.
+"""preprocess as a function that does what the event's key says.
 
-In the first worker, innocents stay in work until the poison has ended it.
+``functions-framework --source obedient.py --target obedient``. In the first worker, innocents stay in work until the poison has
+ended it. Both of its events have changed in this release: what is ``key`` was ``name`` in version 0.
 """
 
 from __future__ import annotations
@@ -13,15 +14,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from functions import pipeline
+from functions import pipeline, versions
 from functions.contracts.samples import SAMPLES
 from functions.events import ImagePreprocessed, ImageReceived
 from functions.runtime.function import function
 
-NAME, TIMEOUT = "preprocess", float(os.environ["POISON_TIMEOUT"])
-STATE = Path(os.environ["POISON_STATE"])
+NAME, TIMEOUT = "preprocess", float(os.environ["OBEDIENT_TIMEOUT"])
+STATE = Path(os.environ["OBEDIENT_STATE"])
 """Where the function tells its test what it did."""
 
+
+def renamed(old: str, new: str) -> Callable[[versions.Data], versions.Data]:
+    """Data in which a field has another name."""
+    return lambda data: {new if name == old else name: value for name, value in data.items()}
+
+
+CHANGE = versions.Change(upgrade=renamed("name", "key"), downgrade=renamed("key", "name"))
+versions.CHANGES.update({kind.TYPE: CHANGE for kind in (ImageReceived, ImagePreprocessed)})  # type: ignore[attr-defined]
 pipeline.BY_NAME[NAME] = replace(pipeline.BY_NAME[NAME], timeout=TIMEOUT)
 
 
@@ -47,8 +56,8 @@ def first_worker() -> bool:
     return seen()[0].endswith(f" {os.getpid()}")
 
 
-@function(NAME)
-def poison(event: ImageReceived) -> ImagePreprocessed | None:
+@function(NAME, previous=os.environ["OBEDIENT_WRITES"] == "previous")
+def obedient(event: ImageReceived) -> ImagePreprocessed | None:
     """Hang, hang with the interpreter locked, kill, wait for a word, or work."""
     note(event.key)
     match event.key:
@@ -66,4 +75,4 @@ def poison(event: ImageReceived) -> ImagePreprocessed | None:
             until((STATE / "go").exists)
         case _:
             pass
-    return SAMPLES[ImagePreprocessed]  # type: ignore[no-any-return]
+    return replace(SAMPLES[ImagePreprocessed], key=event.key)

@@ -390,7 +390,7 @@ def test_poison_in_a_real_worker_is_quarantined_and_no_neighbour_with_it(world: 
             lines = [json.loads(line) for line in function.log.splitlines() if '"watchdog"' in line]
             assert [line["outcome"] for line in lines] == ["hangs"] * 3
             assert [line["id"] for line in lines[1:]] == [poison] * 2, "in the first worker an innocent may have been the oldest"
-            assert "in poison" in lines[2]["stack"]
+            assert "in obedient" in lines[2]["stack"]
 
     asyncio.run(scenario())
 

@@ -28,7 +28,7 @@ from tests.fixtures.rabbitmq import Amqp, Node
 
 RECEIVED, PREPROCESSED = TYPE_PREFIX + "image.received.v1", TYPE_PREFIX + "image.preprocessed.v1"
 LANE = "interactive"
-POISON = Path(__file__).with_name("poison.py")
+OBEDIENT = Path(__file__).with_name("obedient.py")
 
 
 def queue(step: str) -> str:
@@ -125,12 +125,14 @@ class FakeFunction:
 
 @dataclass
 class RealFunction:
-    """``poison.py`` under functions-framework: a process with a worker that can really die."""
+    """``obedient.py`` under functions-framework: a process with a worker that can really die."""
 
     folder: Path
     timeout: float
     """Of its step, in seconds."""
     threads: int = 5
+    writes: str = "current"
+    """Event versions."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -156,9 +158,9 @@ class RealFunction:
         (self.folder / "seen").touch()
         env = {
             "HOST": "127.0.0.1", "PORT": str(self.port), "THREADS": str(self.threads), "PYTHONWARNINGS": "ignore",
-            "POISON_TIMEOUT": str(self.timeout), "POISON_STATE": str(self.folder),
+            "OBEDIENT_TIMEOUT": str(self.timeout), "OBEDIENT_STATE": str(self.folder), "OBEDIENT_WRITES": self.writes,
         }  # fmt: skip
-        argv = [sys.executable, "-m", "functions_framework", "--source", str(POISON), "--target", "poison"]
+        argv = [sys.executable, "-m", "functions_framework", "--source", str(OBEDIENT), "--target", "obedient"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, env={**os.environ, **env}, stdout=log, stderr=log, start_new_session=True)
         await until(lambda: listens("127.0.0.1", self.port), "the function serves", 30)

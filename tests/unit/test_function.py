@@ -9,11 +9,19 @@ import pytest
 from cloudevents.conversion import to_binary
 from flask import Response
 
-from functions import pipeline
+from functions import pipeline, versions
 from functions.contracts.samples import SAMPLES
 from functions.errors import Reject, Retry, Unavailable
-from functions.events import BucketNotified, ImagePreprocessed, ImageReceived, ImageRejected, QueryEmbedded, SearchCompleted
-from functions.runtime.envelope import envelope_of
+from functions.events import (
+    EVENTS,
+    BucketNotified,
+    ImagePreprocessed,
+    ImageReceived,
+    ImageRejected,
+    QueryEmbedded,
+    SearchCompleted,
+)
+from functions.runtime.envelope import decode, envelope_of, typed
 from functions.runtime.function import answer
 from functions.trigger.binding import batch, from_http
 
@@ -121,3 +129,26 @@ def test_copies_of_one_notification_give_one_id_and_a_later_upload_of_the_same_b
         return reply_id(incoming, replace(SAMPLES[ImageReceived], cause=sequencer))
 
     assert identity("fast", "1") == identity("spooled", "1") != identity("again", "2")
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.TYPE))
+def test_an_event_that_changed_is_read_in_two_versions_and_written_in_the_one_that_is_told(
+    event: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever changes next: here the version before had the same data one level deeper."""
+    before = event.TYPE.replace(".v1", ".v0")
+    change = versions.Change(upgrade=lambda data: data["was"], downgrade=lambda data: {"was": data})
+    monkeypatch.setitem(versions.CHANGES, event.TYPE, change)  # type: ignore[arg-type]
+    written = {
+        previous: envelope_of(SAMPLES[event], event_id="1", step="test", traceparent=TRACE, previous=previous)
+        for previous in (True, False)
+    }
+    assert [written[previous]["type"] for previous in (True, False)] == [before, event.TYPE]
+    assert written[True].data == {"was": written[False].data}
+    assert written[True]["dataschema"].endswith(".v0")
+    for envelope in written.values():
+        headers, body = to_binary(envelope)
+        incoming = decode(headers, body, consumes=(event.TYPE,))
+        assert (incoming.type, incoming.event) == (envelope["type"], SAMPLES[event])
+    with pytest.raises(Unavailable):
+        typed(event.TYPE.replace(".v1", ".v2"), b"{}", consumes=(event.TYPE,))
