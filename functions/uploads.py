@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.bucket_events import Change, Unreadable
 from functions.catalogue.keys import CatalogueKey, QueryKey, parse_catalogue, parse_query
-from functions.events import ImageRejected, Lane, upload_id
+from functions.events import ImageRejected, Lane, subject_of, upload_id
 from functions.runtime.settings import Buckets
+
+MAX_KEY = 1024
+"""Bytes of a key, as S3 has it: what is longer names no object."""
 
 
 def common_of(change: Change, buckets: Buckets, museum: str, owner: str) -> dict[str, Any]:
@@ -49,6 +52,17 @@ def rejected_record(record: Unreadable) -> ImageRejected:
         code="broken-record",
         reason=record.reason,
     )
+
+
+def known_of(changes: Sequence[Change], buckets: Buckets, museum: str, owner: str) -> dict[str, str]:
+    """The attributes of a notification's event that its one change tells; none where it has several, or no S3 key."""
+    try:
+        if len(changes) != 1 or len(changes[0].key.encode()) > MAX_KEY:
+            return {}
+        common = common_of(changes[0], buckets, museum, owner)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON allows and UTF-8 does not
+        return {}
+    return {"subject": subject_of(common["key"]) or "-"} | {name: subject_of(common[name]) for name in ("museum", "owner")}
 
 
 def lane_of(query: bool, metadata: Mapping[str, str]) -> Lane:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import urllib3
 
 from functions.errors import Unavailable
+from functions.runtime.attributes import attributes_of, trace_of
 
 
 class Outbox:
@@ -18,17 +20,22 @@ class Outbox:
         self._pool = urllib3.PoolManager(maxsize=8, timeout=timeout, retries=False)
 
     def publish(
-        self, event_type: str, event_id: str, data: dict[str, Any], *, lane: str, source: str = "/museum-search/gateway"
+        self,
+        event_type: str,
+        event_id: str,
+        data: dict[str, Any],
+        *,
+        lane: str,
+        source: str = "/museum-search/gateway",
+        known: Mapping[str, str] = {},
     ) -> None:
-        """Publish one event. Raises ``Unavailable("outbox", …)`` unless it was confirmed."""
-        headers = {
-            "ce-specversion": "1.0",
-            "ce-id": event_id,
-            "ce-type": event_type,
-            "ce-source": source,
-            "ce-lane": lane,
-            "content-type": "application/json",
-        }
+        """Publish one event; ``known`` are attributes more, museum and owner for two.
+
+        Raises ``Unavailable("outbox", …)`` unless it was confirmed.
+        """
+        common = attributes_of(event_type, event_id, source=source, traceparent=trace_of(None, event_id))
+        headers = {f"ce-{name}": value for name, value in {**common, **known, "lane": lane}.items()}
+        headers["content-type"] = "application/json"
         try:
             answer = self._pool.request("POST", self._url, body=json.dumps(data).encode(), headers=headers)
         except urllib3.exceptions.HTTPError as error:

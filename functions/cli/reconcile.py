@@ -18,7 +18,7 @@ from functions.errors import MuseumError
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
 from functions.runtime.settings import Settings, load
-from functions.uploads import lane_of
+from functions.uploads import known_of, lane_of
 
 AFTER_TROUBLE = 5.0
 """Seconds until the next look when S3 or RabbitMQ was away at the last. With a whole minute each time an upload waited
@@ -78,7 +78,8 @@ def publish(one: Missing, outbox: Outbox, settings: Settings) -> None:
     body = notification(one.change)
     raw = json.dumps(body).encode()
     lane = lane_of(one.change.bucket == settings.museum_bucket_queries, one.change.metadata)
-    outbox.publish(BucketNotified.TYPE, notification_id(raw), {"body": body}, lane=lane)
+    known = known_of([one.change], settings.buckets, settings.museum_default_museum, settings.museum_default_owner)
+    outbox.publish(BucketNotified.TYPE, notification_id(raw), {"body": body}, lane=lane, known=known)
 
 
 def report(found: list[Missing], *, fix: bool, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from functions import events
 from functions.contracts.samples import SAMPLES
-from functions.runtime.envelope import CONTRACTS
+from functions.runtime.attributes import CONTRACTS
 
 FOLDER = Path(__file__).parent
 

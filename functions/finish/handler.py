@@ -21,8 +21,9 @@ from functions.events import (
 from functions.outcome import Outcome
 from functions.ports import ObjectStore
 from functions.results import Result, announcement, store_result
+from functions.runtime.attributes import trace_id
 from functions.runtime.carry import carried
-from functions.runtime.envelope import Undecodable, trace_id, typed
+from functions.runtime.envelope import Undecodable, typed
 from functions.runtime.settings import Buckets
 from functions.uploads import common_of, rejected_record
 

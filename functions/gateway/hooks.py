@@ -28,10 +28,13 @@ def authorised(header: str, token: str) -> bool:
 
 def notified(raw: bytes) -> dict[str, Any]:
     """The data of ``bucket.notified``: the sender's JSON untouched, or its text where it is none."""
+    data: dict[str, Any]
     try:
-        return {"body": json.loads(raw)}
-    except ValueError:
-        return {"body": raw.decode(errors="replace")}
+        data = {"body": json.loads(raw)}
+        json.dumps(data)  # what was just not too deep to be read is too deep to be written
+    except (ValueError, RecursionError):
+        data = {"body": raw.decode(errors="replace")}
+    return data
 
 
 def changes_of(body: Any) -> Sequence[Change]:

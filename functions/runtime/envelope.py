@@ -7,11 +7,8 @@ bytes on with a 200.
 from __future__ import annotations
 
 import json
-import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -20,9 +17,7 @@ from cloudevents.http import CloudEvent, from_http
 
 from functions import events, versions
 from functions.errors import Unavailable
-
-CONTRACTS = "urn:museumsearch:contract:"
-TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+from functions.runtime.attributes import attributes_of, trace_id, trace_of
 
 
 class Undecodable(Exception):
@@ -43,22 +38,6 @@ class Incoming:
     lane: events.Lane
     traceparent: str
     event: Any
-
-
-def trace_of(traceparent: str | None, event_id: str) -> str:
-    """The W3C trace context for what is made of an event: same trace, new span.
-
-    Without a valid one the trace begins here, with an id derived from the event's, so that copies share it.
-    """
-    match = TRACEPARENT.match(traceparent or "")
-    trace = match.group(1) if match else uuid.uuid5(uuid.NAMESPACE_URL, event_id).hex
-    return f"00-{trace}-{uuid.uuid4().hex[:16]}-01"
-
-
-def trace_id(traceparent: str) -> str:
-    """The id of the trace that a context belongs to, empty where it is none."""
-    match = TRACEPARENT.match(traceparent)
-    return match.group(1) if match else ""
 
 
 def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]) -> Incoming:
@@ -96,7 +75,7 @@ def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
         raise Unavailable("a newer release", f"the event is a {kind} and this release reads up to {current}")
     try:
         raw = json.loads(data) if isinstance(data, bytes | bytearray | str) else data
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Undecodable("broken-json", f"the data of this {kind} is not JSON: {error}") from None
     try:
         return msgspec.convert(versions.upgrade(kind, raw), events.BY_TYPE[current])
@@ -109,15 +88,10 @@ def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
 def envelope_of(event: Any, *, event_id: str, step: str, traceparent: str, previous: bool = False) -> CloudEvent:
     """Wrap an event for the wire. ``previous`` writes the version before, while a release rolls out."""
     kind, data = versions.downgrade(event.TYPE, events.to_data(event)) if previous else (event.TYPE, events.to_data(event))
+    subject = events.subject_of(getattr(event, "key", ""))
     attributes = {
-        "id": event_id,
-        "source": f"/museum-search/{step}",
-        "type": kind,
-        "subject": events.subject_of(getattr(event, "key", "")) or "-",
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "dataschema": CONTRACTS + kind.removeprefix(events.TYPE_PREFIX),
+        **attributes_of(kind, event_id, source=f"/museum-search/{step}", traceparent=traceparent, subject=subject),
         "datacontenttype": "application/json",
-        "traceparent": traceparent,
     }
     for name in ("museum", "owner", "lane", "purpose"):
         if value := getattr(event, name, ""):

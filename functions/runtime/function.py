@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from functions.events import (
 from functions.runtime.carry import carried
 from functions.runtime.envelope import Incoming, Undecodable, decode, envelope_of
 from functions.runtime.log import configure, event_line
+from functions.runtime.watchdog import MARGIN, Watch, Watchdog
 
 log = logging.getLogger("museum.function")
 
@@ -41,14 +43,18 @@ Reply = Any
 
 
 def function(name: str, *, previous: bool = False) -> Callable[[Callable[[Any], Reply]], Callable[[Request], Response]]:
-    """Register ``handle`` as the step's function. ``previous`` writes the event versions of the release before."""
+    """Register ``handle`` as the step's function. ``previous`` writes the event versions of the release before.
+
+    Where ``handle`` hangs the process ends, shortly before the trigger would give up.
+    """
     step = pipeline.BY_NAME[name]
+    watch = Watchdog(name, step.timeout - MARGIN)
     configure()
 
     def register(handle: Callable[[Any], Reply]) -> Callable[[Request], Response]:
         @functools.wraps(handle)
         def target(request: Request) -> Response:
-            return answer(step, handle, dict(request.headers), request.get_data(), previous=previous)
+            return answer(step, handle, dict(request.headers), request.get_data(), previous=previous, watch=watch)
 
         registered: Callable[[Request], Response] = functions_framework.http(target)
         return registered
@@ -57,14 +63,21 @@ def function(name: str, *, previous: bool = False) -> Callable[[Callable[[Any], 
 
 
 def answer(
-    step: pipeline.Step, handle: Callable[[Any], Reply], headers: dict[str, str], body: bytes, *, previous: bool = False
+    step: pipeline.Step,
+    handle: Callable[[Any], Reply],
+    headers: dict[str, str],
+    body: bytes,
+    *,
+    previous: bool = False,
+    watch: Watch = nullcontext,
 ) -> Response:
     """Run one delivery and say by the status what became of it."""
     started = time.perf_counter()
     incoming: Incoming | None = None
     try:
         incoming = decode(headers, body, consumes=step.consumes)
-        reply = replies(step, incoming, handle)
+        with watch(incoming.id):
+            reply = replies(step, incoming, handle)
         outcome, response = "done", success(step, incoming, reply, started, previous=previous)
     except Undecodable as error:
         outcome, response = error.code, problem(422, error.code, error.reason)

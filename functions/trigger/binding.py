@@ -1,4 +1,4 @@
-"""CloudEvents over AMQP 0-9-1 and HTTP, by the published bindings. Pure.
+"""CloudEvents over AMQP 0-9-1 and HTTP, by the published bindings. No I/O.
 
 AMQP: the RabbitMQ Protocol Binding of knative eventing-rabbitmq. Binary mode has headers ``ce-<attribute>`` and the data as
 body; structured mode is ``application/cloudevents+json``. Prefixed headers are written; ``cloudEvents:`` and unprefixed ones
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from functions.events import notification_id
+from functions.runtime.attributes import attributes_of, trace_of
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -24,12 +26,20 @@ NOT_ATTRIBUTES = ("data", "data_base64", "datacontenttype")
 PRINTABLE = string.punctuation + " "
 """With letters and digits, what an HTTP header's value may hold."""
 REQUIRED = ("id", "source", "specversion", "type")
+NAME = re.compile(r"[a-z0-9]{1,64}")
+"""An attribute's name. AMQP holds 255 bytes with the prefix."""
+MAX_ATTRIBUTES, MAX_VALUE, MAX_CONTEXT = 64, 4096, 64_000
+"""How many, the length of one and of all, escaped as in a header. The longest subject of ours has 3,072. gunicorn takes 100
+headers of 8 KB; AMQP's must fit into one frame of 128 KB, else RabbitMQ ends the connection, with each delivery again."""
+SHORT = {"type": 255}
+"""What is also a routing key."""
+MAX_CONTENT_TYPE = 255
 SUMMARY_LIMIT = 1000
 """Bytes of an observer's copy; people were promised 1 KB."""
 
 
 class NotACloudEvent(ValueError):
-    """Something that claims to be a CloudEvent and lacks what one must have."""
+    """Something that claims to be a CloudEvent and lacks what one must have, or has what cannot travel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +90,29 @@ def text_of(value: Any) -> str:
     return str(value).encode(errors="replace").decode()
 
 
+def escaped(value: str) -> str:
+    """As a header's value."""
+    return quote(value, safe=PRINTABLE)
+
+
 def _checked(attributes: Mapping[str, str], data: bytes, content_type: str) -> CloudEvent:
     missing = [name for name in REQUIRED if not attributes.get(name)]
     if missing:
         raise NotACloudEvent(f"a CloudEvent needs {', '.join(REQUIRED)}; {', '.join(missing)} is missing")
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise NotACloudEvent(f"expected at most {MAX_ATTRIBUTES} attributes, found {len(attributes)}")
+    if len(content_type) > MAX_CONTENT_TYPE:
+        raise NotACloudEvent(f"expected a content type of at most {MAX_CONTENT_TYPE} characters, found {len(content_type)}")
+    total = 0
+    for name, value in attributes.items():
+        if not NAME.fullmatch(name):
+            raise NotACloudEvent(f"expected 1 to 64 lower-case letters and digits as an attribute's name, found {name[:80]!r}")
+        length, limit = len(escaped(value)), SHORT.get(name, MAX_VALUE)
+        if length > limit:
+            raise NotACloudEvent(f"expected at most {limit} characters as {name}, found {length}")
+        total += len(name) + length
+    if total > MAX_CONTEXT:
+        raise NotACloudEvent(f"expected at most {MAX_CONTEXT} characters of attributes, found {total}")
     return CloudEvent(attributes=attributes, data=data, content_type=content_type)
 
 
@@ -95,7 +124,7 @@ def from_amqp(headers: Mapping[str, Any], content_type: str | None, body: bytes)
     attributes = {}
     for name, value in headers.items():
         plain = name.removeprefix("ce-").removeprefix("cloudEvents:")
-        if plain.isalnum() and plain.islower() and not isinstance(value, dict | list):
+        if (plain != name or NAME.fullmatch(name)) and not isinstance(value, dict | list):
             attributes[plain] = text_of(value)
     if "specversion" not in attributes:
         return None
@@ -123,8 +152,8 @@ def to_http(event: CloudEvent) -> dict[str, str]:
     What may not stand in a header is percent-encoded. Not the percent sign, as the HTTP binding would have it: the SDK decodes
     nothing, and our subjects carry theirs already.
     """
-    headers = {f"ce-{name}": quote(value, safe=PRINTABLE) for name, value in event.attributes.items()}
-    return {"content-type": quote(event.content_type, safe=PRINTABLE), **headers}
+    headers = {f"ce-{name}": escaped(value) for name, value in event.attributes.items()}
+    return {"content-type": escaped(event.content_type), **headers}
 
 
 def from_structured(body: bytes | Mapping[str, Any]) -> CloudEvent:
@@ -163,15 +192,17 @@ def structured(event: CloudEvent) -> dict[str, Any]:
 
 
 def wrapped(body: bytes, kind: str, *, lane: str) -> CloudEvent:
-    """An event made of a message that is none: a bucket's notification as S3 servers send it."""
+    """An event made of a message that is none: a bucket's notification as S3 servers send it.
+
+    Copies of it have one id and one trace; the time is when it was read.
+    """
     try:
         data = write_json({"body": read_json(body)})
     except ValueError:
         data = write_json({"body": body.decode(errors="replace")})
-    attributes = {
-        "id": notification_id(body), "source": "/museum-search/bucket", "specversion": "1.0", "type": kind, "lane": lane,
-    }  # fmt: skip
-    return CloudEvent(attributes=attributes, data=data)
+    identity = notification_id(body)
+    common = attributes_of(kind, identity, source="/museum-search/bucket", traceparent=trace_of(None, identity))
+    return CloudEvent(attributes={**common, "lane": lane}, data=data)
 
 
 def summary(event: CloudEvent) -> CloudEvent:

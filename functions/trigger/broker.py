@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +103,7 @@ class Broker:
         self._ended = asyncio.Event()
         self._connection: AsyncioConnection | None = None
         self._channel: Channel | None = None
-        self._numbers = itertools.count(1)
+        self._published = 0
         self._unconfirmed: dict[int, asyncio.Future[None]] = {}
         self._returned: set[int] = set()
 
@@ -166,8 +165,13 @@ class Broker:
             raise BrokerLost(f"RabbitMQ does not confirm that exchange {name} is there: was the topology declared?")
 
     async def subscribe(self, queue: str, *, prefetch: int, deliver: Callable[[Message], None]) -> Subscription:
-        """A consumer of a queue, not yet started. Raises ``BrokerLost``."""
-        return Subscription(await self._open_channel(), queue, prefetch, deliver)
+        """A consumer of a queue, not yet started. Raises ``BrokerLost``.
+
+        Where RabbitMQ cancels it, since the queue was deleted, the connection is closed: all is opened anew.
+        """
+        channel = await self._open_channel()
+        channel.add_on_cancel_callback(lambda _: self._close(f"RabbitMQ cancelled the consumer of {queue}: was it deleted?"))
+        return Subscription(channel, queue, prefetch, deliver)
 
     async def publish(
         self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any], content_type: str, mandatory: bool
@@ -179,11 +183,11 @@ class Broker:
         """
         if self._channel is None or not self._channel.is_open:
             raise BrokerLost("the connection to RabbitMQ is closed")
-        number = next(self._numbers)
-        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unconfirmed[number] = confirmed
+        number = self._published + 1
         properties = BasicProperties(content_type=content_type, delivery_mode=2, headers=dict(headers), message_id=str(number))
         self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=mandatory)
+        self._published = number  # not before: RabbitMQ does not count what pika refuses to send
+        confirmed = self._unconfirmed[number] = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait_for(confirmed, CONFIRM_TIMEOUT)
         except TimeoutError:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
+from functions.runtime.attributes import attributes_of, trace_of
 from functions.trigger import settle as s
-from functions.trigger.binding import CloudEvent, NotACloudEvent, from_amqp, structured, wrapped, write_json
+from functions.trigger.binding import CloudEvent, from_amqp, structured, wrapped, write_json
 from functions.trigger.broker import Broker, Message, NotTaken, Subscription
 from functions.trigger.deliver import deliver
 from functions.trigger.publisher import Publisher
@@ -22,6 +24,8 @@ log = logging.getLogger("museum.trigger")
 
 ATTEMPTS, REASON, STEP = "museum-attempts", "museum-reason", "museum-step"
 """Headers that the trigger adds to retried and dead messages."""
+INHERITED = ("museum", "owner")
+"""Attributes of an event that its death has too, where it has them."""
 PROBE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
 """Seconds between probes of a dependency that is down; the last is repeated."""
 PROBE_FOR = 1200.0
@@ -63,6 +67,8 @@ class Job:
     message: Message
     event: CloudEvent
     attempts: int
+    unreadable: str = ""
+    """Why it is no event, where no function is to see it."""
     crashes: int = 0
     started: float = field(default_factory=time.monotonic)
     down_since: float = 0.0
@@ -122,29 +128,47 @@ class Consumer:
         """Never leaves a message in hand: it is settled, handed back, refused, or the connection is gone."""
         if self._work.ack_first:
             self._queue.ack(message.tag)
+        job = self._job(message)
         try:
-            job = self._job(message)
-            try:
-                await self._work_on(job)
-            except ConnectionError as error:
-                self._line(job, "connection lost", str(error))
-        except Exception:  # a bug of ours: it must not keep its place in the prefetch for ever
-            log.exception("bug in the trigger: a message of %s goes to the dead", self._work.queue)
+            await self._settle(job)
+        except ConnectionError as error:
+            self._line(job, "connection lost", str(error))
+        except Exception:  # it must not keep its place in the prefetch for ever
+            log.exception("a message of %s cannot be buried: its queue's policy moves it to the dead", self._work.queue)
             if not self._work.ack_first:
                 self._queue.refuse(message.tag)
+            self._forget(job)
+
+    async def _settle(self, job: Job) -> None:
+        """Work on it; what meets a bug of ours is buried like any other."""
+        try:
+            await self._work_on(job)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            log.exception("bug in the trigger: a message of %s goes to the dead", self._work.queue)
+            await self._carry_out(job, s.Dead(f"a bug in the trigger: {type(error).__name__}: {error}"))
 
     def _job(self, message: Message) -> Job:
-        reason = ""
+        unreadable = ""
         try:
             event = from_amqp(message.headers, message.content_type, message.body)
-        except NotACloudEvent as error:
-            event, reason = None, str(error)
+        except ValueError as error:
+            event, unreadable = None, str(error)
         if event is None:
-            event = wrapped(message.body, self._work.wrap or f"unreadable ({reason or 'no CloudEvent'})", lane=self._work.lane)
-        attempts = int(message.headers.get(ATTEMPTS, 0))
-        return Job(message=message, event=event, attempts=attempts, crashes=self._crashes.get(event.id, 0))
+            event = wrapped(message.body, self._work.wrap or "unreadable", lane=self._work.lane)
+            unreadable = unreadable or ("" if self._work.wrap else "the message is no CloudEvent")
+        return Job(
+            message=message,
+            event=event,
+            attempts=attempts_of(message.headers),
+            unreadable=unreadable,
+            crashes=self._crashes.get(event.id, 0),
+        )
 
     async def _work_on(self, job: Job) -> None:
+        if job.unreadable:
+            return await self._carry_out(job, s.Dead(job.unreadable))
         alone = job.crashes > 0
         while True:
             outcome = self._checked(await (self._alone(job) if alone else self._among_others(job)))
@@ -250,6 +274,10 @@ class Consumer:
                     return
         if not self._work.ack_first:
             self._queue.ack(job.message.tag)
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        """It has ended; if it was the probe, all goes on."""
         self._crashes.pop(job.event.id, None)
         if self._probe is job:
             self._probe = None
@@ -284,12 +312,16 @@ class Consumer:
             "event": structured(job.event),
         }
         identity = str(uuid5(NAMESPACE_URL, f"{job.event.id}#{self._work.dead_type}"))
-        inherited = {name: job.event.attributes[name] for name in ("traceparent", "subject") if name in job.event.attributes}
-        attributes = {
-            **inherited, "id": identity, "source": f"/museum-search/trigger/{self._work.step}", "specversion": "1.0",
-            "type": self._work.dead_type, "lane": self._work.lane,
-        }  # fmt: skip
-        return CloudEvent(attributes=attributes, data=write_json(data))
+        dead = job.event.attributes
+        common = attributes_of(
+            self._work.dead_type,
+            identity,
+            source=f"/museum-search/trigger/{self._work.step}",
+            traceparent=trace_of(dead.get("traceparent"), job.event.id),
+            subject=dead.get("subject", ""),
+        )
+        inherited = {name: dead[name] for name in INHERITED if name in dead}
+        return CloudEvent(attributes={**common, **inherited, "lane": self._work.lane}, data=write_json(data))
 
     def _hand_back(self, job: Job, why: str) -> None:
         if not self._work.ack_first:
@@ -307,6 +339,12 @@ class Consumer:
             "ms": round((time.monotonic() - job.started) * 1000, 1),
         }
         log.info("delivery", extra={"fields": fields | ({"reason": reason[:300]} if reason else {})})
+
+
+def attempts_of(headers: Mapping[str, Any]) -> int:
+    """The attempts that were counted; what is no number was not written by a trigger."""
+    attempts = headers.get(ATTEMPTS)
+    return max(0, attempts) if isinstance(attempts, int) else 0
 
 
 def host_of(url: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import aiohttp
 
 from functions.trigger.binding import BATCH, CloudEvent, NotACloudEvent, batch, from_http, read_json, text_of, to_http
@@ -18,7 +20,7 @@ def session() -> aiohttp.ClientSession:
 
 async def deliver(http: aiohttp.ClientSession, url: str, event: CloudEvent, *, name: str, timeout: float) -> Outcome:
     """POST one event in binary mode. Never raises for what a function or the network may do."""
-    limit = aiohttp.ClientTimeout(total=timeout, sock_connect=5)
+    limit, started = aiohttp.ClientTimeout(total=timeout, sock_connect=5), time.monotonic()
     try:
         async with http.post(url, data=event.data, headers=to_http(event), timeout=limit) as answer:
             return read(name, answer.status, dict(answer.headers), await answer.read())
@@ -27,7 +29,8 @@ async def deliver(http: aiohttp.ClientSession, url: str, event: CloudEvent, *, n
     except TimeoutError:
         return Failed(f"{name} did not answer in {timeout:.0f} s")
     except aiohttp.ClientError as error:
-        return Crashed(f"{name} closed the connection: {type(error).__name__}")
+        spent = time.monotonic() - started
+        return Crashed(f"{name} closed the connection after {spent:.1f} s of {timeout:.0f}: {type(error).__name__}")
 
 
 def read(name: str, status: int, headers: dict[str, str], body: bytes) -> Outcome:

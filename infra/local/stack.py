@@ -156,7 +156,7 @@ class Stack:
             folder=self.folder / "work" / name,
             env=env,
             ready=lambda: None if port is None or listens("127.0.0.1", port) else f"nothing answers on 127.0.0.1:{port}",
-            grace=25.0,
+            grace=35.0,  # gunicorn gives what is in work 30 s, the trigger 20
         )
 
     # starting and stopping

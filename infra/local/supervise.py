@@ -19,6 +19,8 @@ from infra.local.part import MARK, Part, end_orphans, processes_of
 
 LAUNCH = Path(__file__).with_name("launch.py")
 MAX_LOG = "5MB"
+STOP_DEADLINE = 40.0
+"""Seconds until what does not stop is ended: above every part's grace."""
 
 
 def socket_of(state: Path) -> Path:
@@ -138,7 +140,7 @@ class Supervisor:
         counter = self._state / "run" / f"{name}.starts"
         return len(counter.read_text()) if counter.exists() else 0
 
-    def stop(self, parts: Iterable[Part], deadline: float = 30.0) -> None:
+    def stop(self, parts: Iterable[Part], deadline: float = STOP_DEADLINE) -> None:
         """Stop everything, and end whatever is left of it."""
         until = time.monotonic() + deadline
         with contextlib.suppress(OSError, Fault), self.rpc() as rpc:

@@ -30,14 +30,17 @@ from tests.integration.trigger_world import (
     PREPROCESSED,
     RECEIVED,
     FakeFunction,
+    RealFunction,
     Seen,
     World,
     nothing,
     problem,
     queue,
+    received,
     reply,
     until,
 )
+from tests.outbox import CONTEXT
 
 HERE, NEXT, FINISH = queue("preprocess"), queue("embed"), queue("finish")
 
@@ -184,7 +187,8 @@ def test_a_failure_is_tried_again_later_and_at_last_buried_with_its_reason(world
 
     async def scenario() -> None:
         async with world.trigger("preprocess", FakeFunction(behave), delays=(1, 1)):
-            identity = world.put("preprocess", RECEIVED, {"key": "a"}, traceparent="00-1-2-01")
+            known = {"subject": "a", "museum": "m", "owner": "o%20w", "traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+            identity = world.put("preprocess", RECEIVED, {"key": "a"}, **known)
             dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter")
             told = await until(lambda: world.amqp.get(FINISH), "finish is told")
         assert len(times) == 3
@@ -192,8 +196,12 @@ def test_a_failure_is_tried_again_later_and_at_last_buried_with_its_reason(world
         assert (dead.headers["ce-id"], dead.headers[ATTEMPTS], dead.headers[STEP]) == (identity, 3, "preprocess")
         assert "the moon is full" in dead.headers[REASON]
         death = json.loads(told.body)
-        assert told.headers["ce-type"] == DeliveryDead.TYPE
-        assert (told.headers["ce-lane"], told.headers["ce-traceparent"]) == ("interactive", "00-1-2-01")
+        context = {name[3:]: value for name, value in told.headers.items() if name.startswith("ce-")}
+        assert set(context) == CONTEXT | {"museum", "owner"}
+        assert (context["type"], context["lane"]) == (DeliveryDead.TYPE, "interactive")
+        assert context["dataschema"] == "urn:museumsearch:contract:delivery.dead.v1"
+        assert context["traceparent"][:35] == known["traceparent"][:35], "the same trace"
+        assert (context["subject"], context["museum"], context["owner"]) == ("a", "m", "o%20w")
         assert (death["step"], death["attempts"]) == ("preprocess", 3)
         assert "the moon is full" in death["reason"]
         assert (death["event"]["id"], death["event"]["data"]) == (identity, {"key": "a"})
@@ -381,6 +389,35 @@ def test_a_worker_that_resets_connections_while_it_ends_is_no_verdict_on_a_messa
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("how", ["kills", "hangs", "locks"])
+def test_poison_in_a_real_worker_is_quarantined_and_no_neighbour_with_it(world: World, tmp_path: Path, how: str) -> None:
+    """It kills its worker, or hangs, with the interpreter locked or not: three workers end, four innocents are done."""
+
+    async def scenario() -> None:
+        function = RealFunction(tmp_path / "function", timeout=4)
+        async with world.trigger("preprocess", function, listening=False, prefetch=5, timeout=4):
+            await function.start()
+            poison = world.put("preprocess", RECEIVED, received(how))
+            innocents = {world.put("preprocess", RECEIVED, received("innocent")) for _ in range(4)}
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter", 40)
+            await until(lambda: world.ids("done") == innocents, "the innocents are done")
+        assert dead.headers["ce-id"] == poison
+        assert "died 3 times" in dead.headers[REASON]
+        first = function.seen[0][1]
+        assert sorted(key for key, pid in function.seen if pid == first) == sorted([how, *["innocent"] * 4])
+        assert len({pid for key, pid in function.seen if key == how}) == 3
+        assert world.amqp.depth(NEXT) == 4
+        assert world.amqp.depth(HERE) == world.amqp.depth(f"{HERE}.dead") == 0
+        assert sum(world.amqp.depth(f"{HERE}.retry.{delay}") for delay in pipeline.RETRY_DELAYS) == 0
+        if how == "hangs":
+            lines = [json.loads(line) for line in function.log.splitlines() if '"watchdog"' in line]
+            assert [line["outcome"] for line in lines] == ["hangs"] * 3
+            assert [line["id"] for line in lines[1:]] == [poison] * 2, "in the first worker an innocent may have been the oldest"
+            assert "in obedient" in lines[2]["stack"]
+
+    asyncio.run(scenario())
+
+
 def test_a_reply_that_is_on_no_map_is_a_failure(world: World) -> None:
     """Nobody would ever get it: it is not acked away."""
 
@@ -448,6 +485,24 @@ def test_a_lost_connection_loses_no_message(world: World) -> None:
             await until(lambda: world.amqp.depth(NEXT) == 6, "all six replies")
         assert {json.loads(world.amqp.get(NEXT).body)["of"] for _ in range(6)} == identities  # type: ignore[union-attr]
         assert world.amqp.depth(HERE) == world.amqp.depth(f"{HERE}.dead") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_queue_that_was_deleted_and_declared_again_is_consumed_again(world: World) -> None:
+    """RabbitMQ cancels the consumer with one frame and keeps the connection: nothing else would ever tell."""
+    function = FakeFunction(silent)
+
+    async def scenario() -> None:
+        async with world.trigger("preprocess", function):
+            first = world.put("preprocess", RECEIVED)
+            await until(lambda: function.ids == [first], "it consumes")
+            try:
+                world.amqp.delete(HERE)
+            finally:
+                topology.declare(world.node.settings)
+            second = world.put("preprocess", RECEIVED)
+            await until(lambda: function.ids == [first, second], "it consumes again")
 
     asyncio.run(scenario())
 
@@ -562,21 +617,22 @@ def test_a_buckets_own_message_reaches_ingest_wrapped(world: World, body: bytes,
         assert seen.data == {"body": expected}
         assert seen.id == notification_id(body) == hashlib.sha256(body).hexdigest()
         assert (seen.headers["ce-type"], seen.headers["ce-lane"]) == (BucketNotified.TYPE, "interactive")
+        assert {name.removeprefix("ce-") for name in seen.headers if name.startswith("ce-")} == CONTEXT
         assert world.amqp.depth(queue("ingest")) == 0
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
-    ("headers", "kind"),
+    ("headers", "kind", "body"),
     [
-        ({"ce-id": "1", "ce-specversion": "1.0"}, "application/json"),
-        ({}, "application/cloudevents+json"),
-        ({ATTEMPTS: "many", "ce-id": "1", "ce-specversion": "1.0", "ce-type": "t", "ce-source": "s"}, "application/json"),
+        ({"ce-id": "1", "ce-specversion": "1.0"}, "application/json", b"{"),
+        ({}, "application/cloudevents+json", b"{"),
+        ({ATTEMPTS: "many", "ce-id": "1", "ce-specversion": "1.0", "ce-type": "t", "ce-source": "s"}, "application/json", b"{}"),
     ],
     ids=["half an event", "broken envelope", "attempts that are no number"],
 )
-def test_what_is_no_event_does_not_keep_its_place(world: World, headers: dict[str, str], kind: str) -> None:
+def test_what_is_no_event_does_not_keep_its_place(world: World, headers: dict[str, str], kind: str, body: bytes) -> None:
     """It ends among the dead, and the next message is served by a consumer that takes one at a time."""
 
     async def behave(seen: Seen) -> web.StreamResponse:
@@ -585,10 +641,99 @@ def test_what_is_no_event_does_not_keep_its_place(world: World, headers: dict[st
     async def scenario() -> None:
         function = FakeFunction(behave)
         async with world.trigger("preprocess", function, prefetch=1):
-            world.amqp.publish(HERE, b"{", headers, kind=kind)
+            world.amqp.publish(HERE, body, headers, kind=kind)
             identity = world.put("preprocess", RECEIVED)
             await until(lambda: identity in function.ids, "the next message")
             await until(lambda: world.amqp.depth(f"{HERE}.dead") == 1, "the other one among the dead")
+
+    asyncio.run(scenario())
+
+
+def test_a_bug_of_the_trigger_buries_its_message_and_stops_nobody(world: World) -> None:
+    """Also while that message was the probe: the reason is told to finish, and the next message is served."""
+    answers = ["down", "bug"]
+
+    async def behave(seen: Seen) -> web.StreamResponse:
+        if answers and answers.pop(0) == "down":
+            return problem(503, "milvus is away", Museum_Unavailable="milvus")
+        return reply(PREPROCESSED, derived(seen.id))
+
+    def route(kind: str, lane: str) -> tuple[str | None, bool]:
+        if bugs:
+            raise LookupError(bugs.pop())
+        return NEXT, False
+
+    bugs = ["the map is torn"]
+
+    async def scenario() -> None:
+        async with world.trigger("preprocess", FakeFunction(behave), prefetch=1, route=route):
+            identity = world.put("preprocess", RECEIVED)
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter")
+            told = await until(lambda: world.amqp.get(FINISH), "finish is told")
+            world.put("preprocess", RECEIVED)
+            await until(lambda: world.amqp.get(NEXT), "the next message is served")
+        assert dead.headers["ce-id"] == json.loads(told.body)["event"]["id"] == identity
+        assert "the map is torn" in dead.headers[REASON]
+        assert "the map is torn" in json.loads(told.body)["reason"]
+        assert world.amqp.depth(f"{HERE}.dead") == world.amqp.depth(HERE) == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_even_be_buried_goes_to_the_dead_by_the_queues_policy(world: World) -> None:
+    """Finish cannot be told here: the message does not keep its place, and the next one is served."""
+
+    async def behave(seen: Seen) -> web.StreamResponse:
+        return problem(422, "no") if seen.id == bad else nothing()
+
+    async def scenario() -> None:
+        async with world.trigger("preprocess", FakeFunction(behave), prefetch=1, finish_queue="x" * 300):
+            world.put("preprocess", RECEIVED, identity=bad)
+            good = world.put("preprocess", RECEIVED)
+            await until(lambda: good in world.ids("done"), "the next message is served")
+
+        def by_policy() -> bool:
+            got = world.amqp.get(f"{HERE}.dead")
+            assert got is None or got.headers["ce-id"] == bad
+            return got is not None and "x-death" in got.headers
+
+        await until(by_policy, "the dead letter")
+
+    bad = str(uuid.uuid4())
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"n" * 250: "1"}, {"v": "x" * 200_000}, {f"a{number}": "x" * 4000 for number in range(40)}],
+    ids=["a long name", "a long value", "many"],
+)
+def test_an_event_whose_attributes_cannot_travel_is_dead_with_a_reason_and_alone(world: World, more: dict[str, str]) -> None:
+    """Its neighbours are served on the same connection; the outbox and a function's reply are held to the same limits."""
+
+    async def behave(seen: Seen) -> web.StreamResponse:
+        if not seen.data:
+            return await preprocessed(seen)
+        attributes = {"specversion": "1.0", "id": "r", "source": "/t", "type": PREPROCESSED, **more}
+        return web.json_response([attributes], content_type="application/cloudevents-batch+json")
+
+    async def scenario() -> None:
+        body = b'{"specversion": "1.0", "id": "1", "source": "/t", "type": "t", %s' % json.dumps(more)[1:].encode()
+        async with world.trigger("preprocess", FakeFunction(behave), delays=()), aiohttp.ClientSession() as http:
+            await listening(http, world, status=200)
+            world.amqp.publish(HERE, body, kind="application/cloudevents+json")
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the dead letter")
+            told = await until(lambda: world.amqp.get(FINISH), "finish is told")
+            assert "expected " in dead.headers[REASON] == json.loads(told.body)["reason"]
+            failed = world.put("preprocess", RECEIVED, {"reply": "too large"})
+            dead = await until(lambda: world.amqp.get(f"{HERE}.dead"), "the function's reply is a failure")
+            assert dead.headers["ce-id"] == failed
+            assert await post(http, world, {"content-type": "application/cloudevents+json"}, body.decode()) == 400
+            for _ in range(4):
+                world.put("preprocess", RECEIVED)
+            await until(lambda: world.amqp.depth(NEXT) == 4, "its neighbours' replies")
+        assert world.outcomes().count("connection lost") == 0
+        assert world.amqp.depth(HERE) == 0
 
     asyncio.run(scenario())
 

@@ -6,22 +6,29 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from functions import pipeline
-from functions.events import TYPE_PREFIX
+from functions.contracts.samples import SAMPLES
+from functions.events import TYPE_PREFIX, ImageReceived, to_data
 from functions.trigger.consumer import Work
 from functions.trigger.main import Trigger, TriggerSettings, works
-from infra.local.part import free_port
+from infra.local.part import free_port, listens
 from tests.fixtures.rabbitmq import Amqp, Node
 
 RECEIVED, PREPROCESSED = TYPE_PREFIX + "image.received.v1", TYPE_PREFIX + "image.preprocessed.v1"
 LANE = "interactive"
+OBEDIENT = Path(__file__).with_name("obedient.py")
 
 
 def queue(step: str) -> str:
@@ -117,6 +124,61 @@ class FakeFunction:
 
 
 @dataclass
+class RealFunction:
+    """``obedient.py`` under functions-framework: a process with a worker that can really die."""
+
+    folder: Path
+    timeout: float
+    """Of its step, in seconds."""
+    threads: int = 5
+    writes: str = "current"
+    """Event versions."""
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def seen(self) -> list[tuple[str, str]]:
+        """(key, process) of each delivery, in order."""
+        lines = self.folder / "seen"
+        return [(key, pid) for key, _, pid in (line.partition(" ") for line in lines.read_text().splitlines())]
+
+    @property
+    def log(self) -> str:
+        """What it wrote."""
+        return (self.folder / "log").read_text()
+
+    async def start(self) -> None:
+        """Serve."""
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "seen").touch()
+        env = {
+            "HOST": "127.0.0.1", "PORT": str(self.port), "THREADS": str(self.threads), "PYTHONWARNINGS": "ignore",
+            "OBEDIENT_TIMEOUT": str(self.timeout), "OBEDIENT_STATE": str(self.folder), "OBEDIENT_WRITES": self.writes,
+        }  # fmt: skip
+        argv = [sys.executable, "-m", "functions_framework", "--source", str(OBEDIENT), "--target", "obedient"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(argv, env={**os.environ, **env}, stdout=log, stderr=log, start_new_session=True)
+        await until(lambda: listens("127.0.0.1", self.port), "the function serves", 30)
+
+    async def stop(self) -> None:
+        """End, worker and all."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def received(key: str) -> Any:
+    """The data of a valid ``image.received`` with this key."""
+    return to_data(replace(SAMPLES[ImageReceived], key=key))
+
+
+@dataclass
 class World:
     """What one test works with."""
 
@@ -166,7 +228,7 @@ class World:
 
     @contextlib.asynccontextmanager
     async def trigger(
-        self, step: str, function: FakeFunction, *, listening: bool = True, **changes: Any
+        self, step: str, function: FakeFunction | RealFunction, *, listening: bool = True, **changes: Any
     ) -> AsyncIterator[Trigger]:
         """A trigger in this process and its function; ``changes`` are made to its :class:`Work`."""
         settings = self.settings(**{step: function.url})

@@ -71,6 +71,46 @@ def test_half_an_event_says_what_it_lacks(absent: str) -> None:
         from_structured(half)
 
 
+LIMITS = [
+    ({"x" * 65: "1"}, "65"),
+    ({"Ünicode": "1"}, "name"),
+    ({"x": "y" * 4097}, "4097"),
+    ({"x": "я" * 700}, "4200"),
+    ({"type": "t" * 256}, "256"),
+    ({f"x{number}": "1" for number in range(64)}, "at most 64 attributes"),
+    ({f"x{number}": "y" * 4000 for number in range(17)}, "64000"),
+]
+"""Attributes that cannot travel, and what the reason says."""
+
+
+@pytest.mark.parametrize(("more", "reason"), LIMITS, ids=[reason for _, reason in LIMITS])
+def test_what_cannot_travel_is_refused_with_the_limit(more: dict[str, str], reason: str) -> None:
+    """AMQP's names end at 255 bytes and its headers at a frame; HTTP's values at 8 KB. Over AMQP, HTTP and structured."""
+    attributes = {**ATTRIBUTES, **more}
+    headers = {f"ce-{name}": value for name, value in attributes.items()}
+    found = reason if reason != "65" else "x" * 65
+    for read in (
+        lambda: from_amqp(headers, None, b""),
+        lambda: from_http(headers, b""),
+        lambda: from_structured(attributes),
+    ):
+        with pytest.raises(NotACloudEvent, match=found):
+            read()
+
+
+def test_a_content_type_that_amqp_cannot_hold_is_refused() -> None:
+    """It is a short string of 255 bytes."""
+    with pytest.raises(NotACloudEvent, match="content type"):
+        from_structured({**ATTRIBUTES, "datacontenttype": "a" * 256})
+
+
+def test_what_travels_at_its_limit_fits_into_one_frame() -> None:
+    """RabbitMQ's frames hold 128 KB; a header's name and type take 8 bytes more."""
+    attributes = {**ATTRIBUTES, "x" * 64: "y" * 4096, **{f"x{number}": "y" * 4000 for number in range(14)}}
+    event = from_structured(attributes)
+    assert sum(len(name) + len(value) + 8 for name, value in to_amqp(event).items()) < 100_000
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b"[" * 100_000, b'{"data_base64": 5}', b'{"data_base64": "!"}'])
 def test_a_broken_envelope_is_told_as_such(body: bytes) -> None:
     """Whatever the bytes are, one exception."""
@@ -146,9 +186,12 @@ def test_a_message_that_is_no_event_is_wrapped(body: bytes, data: Any) -> None:
     """Its id is that of its bytes, so that the same message is the same event."""
     event = wrapped(body, "bucket.v1", lane="bulk")
     assert json.loads(event.data) == {"body": data}
-    assert event.attributes == {
-        "id": notification_id(body), "source": "/museum-search/bucket", "specversion": "1.0", "type": "bucket.v1", "lane": "bulk",
-    }  # fmt: skip
+    identity = notification_id(body)
+    expected = {"id": identity, "source": "/museum-search/bucket", "specversion": "1.0", "type": "bucket.v1", "lane": "bulk"}
+    assert expected.items() <= event.attributes.items()
+    assert {"subject", "time", "dataschema", "traceparent"} == set(event.attributes) - set(expected)
+    again = wrapped(body, "bucket.v1", lane="bulk")
+    assert again.attributes["traceparent"][:35] == event.attributes["traceparent"][:35], "its copies share a trace"
 
 
 def test_an_observers_copy_keeps_plain_values_and_fits_into_a_kilobyte() -> None:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cloudevents.conversion import to_binary
 from flask import Response
 
-from functions import pipeline
+from functions import pipeline, versions
 from functions.contracts.samples import SAMPLES
 from functions.errors import Reject, Retry, Unavailable
-from functions.events import BucketNotified, ImagePreprocessed, ImageReceived, ImageRejected, QueryEmbedded, SearchCompleted
-from functions.runtime.envelope import envelope_of
+from functions.events import (
+    EVENTS,
+    BucketNotified,
+    Event,
+    ImagePreprocessed,
+    ImageReceived,
+    ImageRejected,
+    QueryEmbedded,
+    SearchCompleted,
+)
+from functions.runtime.attributes import trace_id
+from functions.runtime.envelope import decode, envelope_of, typed
 from functions.runtime.function import answer
 from functions.trigger.binding import batch, from_http
 
@@ -104,6 +115,9 @@ def test_what_cannot_be_read_is_422() -> None:
     """It would fail for ever."""
     response = answer(PREPROCESS, lambda _: None, {"content-type": "application/json"}, b"{}")
     assert response.status_code == 422
+    headers, _ = to_binary(envelope_of(SAMPLES[ImageReceived], event_id="in-1", step="test", traceparent=TRACE))
+    for body in (b"{", b"[]", b"[" * 100_000):
+        assert answer(PREPROCESS, lambda _: None, headers, body).status_code == 422
 
 
 def test_an_event_that_the_map_does_not_allow_is_a_bug() -> None:
@@ -125,3 +139,28 @@ def test_copies_of_one_notification_give_one_id_and_a_later_upload_of_the_same_b
         return reply_id(incoming, replace(SAMPLES[ImageReceived], cause=sequencer))
 
     assert identity("fast", "1") == identity("spooled", "1") != identity("again", "2")
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.TYPE))
+def test_an_event_that_changed_is_read_in_two_versions_and_written_in_the_one_that_is_told(
+    event: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever changes next: here the version before had the same data one level deeper."""
+    before = event.TYPE.replace(".v1", ".v0")
+    change = versions.Change(upgrade=lambda data: data["was"], downgrade=lambda data: {"was": data})
+    monkeypatch.setitem(versions.CHANGES, event.TYPE, change)  # type: ignore[arg-type]
+    written = {
+        previous: envelope_of(SAMPLES[event], event_id="1", step="test", traceparent=TRACE, previous=previous)
+        for previous in (True, False)
+    }
+    assert [written[previous]["type"] for previous in (True, False)] == [before, event.TYPE]
+    assert written[True].data == {"was": written[False].data}
+    assert written[True]["dataschema"].endswith(".v0")
+    for envelope in written.values():
+        headers, body = to_binary(envelope)
+        incoming = decode(headers, body, consumes=(event.TYPE,))
+        sample = SAMPLES[event]
+        expected = replace(sample, trace=trace_id(TRACE)) if isinstance(sample, Event) else sample
+        assert (incoming.type, incoming.event) == (envelope["type"], expected)
+    with pytest.raises(Unavailable):
+        typed(event.TYPE.replace(".v1", ".v2"), b"{}", consumes=(event.TYPE,))

@@ -1,0 +1,44 @@
+"""The attributes that every event carries on its way. Standard library only: trigger and outbox do without the SDK."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+
+from functions.events import TYPE_PREFIX
+
+CONTRACTS = "urn:museumsearch:contract:"
+TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+MAX_SUBJECT = 4096
+"""Characters; the longest key of S3, 1,024 bytes, has 3,072 when escaped. What is longer is no key and not told."""
+
+
+def trace_of(traceparent: str | None, event_id: str) -> str:
+    """The W3C trace context for what is made of an event: same trace, new span.
+
+    Without a valid one the trace begins here, with an id derived from the event's, so that copies share it.
+    """
+    match = TRACEPARENT.match(traceparent or "")
+    trace = match.group(1) if match else uuid.uuid5(uuid.NAMESPACE_URL, event_id).hex
+    return f"00-{trace}-{uuid.uuid4().hex[:16]}-01"
+
+
+def trace_id(traceparent: str) -> str:
+    """The id of the trace that a context belongs to, empty where it is none."""
+    match = TRACEPARENT.match(traceparent)
+    return match.group(1) if match else ""
+
+
+def attributes_of(kind: str, event_id: str, *, source: str, traceparent: str, subject: str = "") -> dict[str, str]:
+    """What every event has, whoever sends it; museum, owner and lane are added where they are known."""
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": kind,
+        "subject": subject if 0 < len(subject) <= MAX_SUBJECT else "-",
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "dataschema": CONTRACTS + kind.removeprefix(TYPE_PREFIX),
+        "traceparent": traceparent,
+    }
