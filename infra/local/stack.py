@@ -61,9 +61,13 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """What a client of the stack needs: any S3 or AMQP client works with it."""
-        ports, external = self.state.ports, self.state.external
+        return self.own_environment() | self.state.external
+
+    def own_environment(self) -> dict[str, str]:
+        """The same where every server is the stack's own."""
+        ports = self.state.ports
         host = "127.0.0.1" if self.state.bind == "0.0.0.0" else self.state.bind  # noqa: S104 - compared, not bound
-        own = {
+        return {
             "AWS_ENDPOINT_URL": f"http://{host}:{ports['s3']}",
             "AWS_ACCESS_KEY_ID": S3_USER,
             "AWS_SECRET_ACCESS_KEY": self.state.secret("s3"),
@@ -81,7 +85,12 @@ class Stack:
             "MUSEUM_OUTBOX_URL": f"http://127.0.0.1:{ports['outbox_interactive']}/",
             "MUSEUM_MODEL_REPOSITORY": str(self.repository),
         }
-        return own | external
+
+    def overrides(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The servers that somebody else runs. The stack's own addresses, as `museum env` gave them to a shell, are none."""
+        own = self.own_environment() if self.state.ports else {}
+        theirs = {name: value for name, value in environ.items() if value != own.get(name) or name in state.CREDENTIALS}
+        return state.environment_overrides(theirs)
 
     @property
     def repository(self) -> Path:
@@ -169,7 +178,7 @@ class Stack:
         for part_mark in self._marks():
             end_orphans(part_mark)
         self.state.bind = bind
-        self.state.external = state.environment_overrides(os.environ)
+        self.state.external = self.overrides(os.environ)
         state.write(self.folder, self.state)  # the folder is ours from here on: a start that is interrupted can be repeated
         build.assemble(build.build(build.cache_folder()), self.repository)
         with state.choosing():

@@ -159,8 +159,10 @@ def holder(port: int) -> str:
 
 
 def environment_overrides(environ: Mapping[str, str]) -> dict[str, str]:
-    """The servers that somebody else runs, with what is needed to use them."""
+    """The servers that somebody else runs, with what is needed to use them. Raises ``StateError`` for half of a RabbitMQ."""
     given = {name: environ[name] for name in EXTERNAL if environ.get(name)}
+    if "MUSEUM_AMQP_URL" in given and "MUSEUM_AMQP_API_URL" not in given:
+        raise StateError("MUSEUM_AMQP_URL is set: set MUSEUM_AMQP_API_URL too, its management API, such as http://rabbit:15672")
     if "AWS_ENDPOINT_URL" in given:
         given |= {name: environ[name] for name in CREDENTIALS if environ.get(name)}
     return given
