@@ -11,13 +11,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from functions.cli.common import json_option, running_stack, stack_of, state_option
+from functions.errors import Unavailable
 
 if TYPE_CHECKING:
     from infra.local.stack import Stack
@@ -117,7 +118,7 @@ def status_command(state: Path, as_json: bool) -> None:
     """Show each part, its address, and the queues."""
     stack = stack_of(state)
     parts = stack.status()
-    queues = stack.queues() if parts else []
+    queues = queues_of(stack) if parts else []
     if as_json:
         click.echo(json.dumps({"parts": [asdict(part) for part in parts], "queues": queues, "ports": stack.state.ports}))
         return
@@ -132,8 +133,18 @@ def status_command(state: Path, as_json: bool) -> None:
     for queue in queues:
         if queue["ready"] or queue["unacked"]:
             waiting.add_row(queue["name"], str(queue["ready"]), str(queue["unacked"]))
-    console.print(waiting if waiting.row_count else "all queues are empty")
+    if waiting.row_count or queues:
+        console.print(waiting if waiting.row_count else "all queues are empty")
     console.print("ports: " + ", ".join(f"{name} {port}" for name, port in list(stack.state.ports.items())[:12]))
+
+
+def queues_of(stack: Stack) -> list[dict[str, Any]]:
+    """The queues; none, with a note, while RabbitMQ is down: that is when people look."""
+    try:
+        return stack.queues()
+    except Unavailable as error:
+        click.echo(f"RabbitMQ does not answer: {error.detail}", err=True)
+        return []
 
 
 @click.command("logs")

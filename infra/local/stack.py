@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from functions import pipeline
+from functions.errors import Unavailable
 from functions.events import LANES, Lane
 from functions.runtime.settings import Settings, load
 from infra.engine import build
@@ -240,18 +242,24 @@ class Stack:
         ]
 
     def queues(self) -> list[dict[str, Any]]:
-        """Ready and unacked messages of each queue that has been declared."""
+        """Ready and unacked messages of each queue of our virtual host. Raises ``Unavailable`` while RabbitMQ does not answer."""
         import urllib3
 
         environment = self.environment()
-        from urllib.parse import unquote, urlsplit
-
         parts = urlsplit(environment["MUSEUM_AMQP_URL"])
-        headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
-        address = f"{environment['MUSEUM_AMQP_API_URL']}/api/queues?disable_stats=false"
-        answer = urllib3.request("GET", address, headers=headers, timeout=3.0, retries=False)
+        vhost = quote(unquote(parts.path.lstrip("/")) or "/", safe="")
+        headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}")
+        columns = "name,messages_ready,messages_unacknowledged"
+        address = f"{environment['MUSEUM_AMQP_API_URL']}/api/queues/{vhost}?columns={columns}"
+        try:
+            answer = urllib3.request("GET", address, headers=headers, timeout=3.0, retries=False)
+            listed = answer.json() if answer.status == 200 else None
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise Unavailable("rabbitmq", str(error)) from None
+        if not isinstance(listed, list):
+            raise Unavailable("rabbitmq", f"its management API answers {answer.status}")
         return [
             {"name": queue["name"], "ready": queue.get("messages_ready", 0), "unacked": queue.get("messages_unacknowledged", 0)}
-            for queue in answer.json()
+            for queue in listed
             if queue["name"].startswith("museum.")
         ]
