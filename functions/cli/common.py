@@ -45,3 +45,15 @@ def running_stack(state: Path) -> Stack:
     if not stack.supervisor.is_up():
         raise click.ClickException(f"no stack is up in {state}: start one with `museum up --detach --state {state}`")
     return stack
+
+
+def printable(text: str) -> str:
+    """Text without control characters: a key or a reason of somebody else's must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def plain(text: str) -> str:
+    """The same for where rich would read markup."""
+    from rich.markup import escape
+
+    return escape(printable(text))

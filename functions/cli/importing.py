@@ -24,7 +24,7 @@ from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
 from functions.catalogue.table import TableObject, TableRowError, read_table
 from functions.cli.announcements import Announcements
-from functions.cli.common import json_option, running_stack, state_option
+from functions.cli.common import json_option, printable, running_stack, state_option
 from functions.errors import MOMENTARY, MuseumError
 from functions.events import upload_id
 from functions.outcome import Outcome
@@ -127,11 +127,11 @@ def show(report: Report) -> None:
         f"{report.seconds:.1f} s, {rate:.1f} photos/s"
     )
     for warning in report.warnings:
-        click.echo(f"note: {warning}", err=True)
+        click.echo(printable(f"note: {warning}"), err=True)
     for reason, count in Counter(failure["reason"] for failure in report.failures).most_common(20):
-        click.echo(f"{count} × {reason}", err=True)
+        click.echo(printable(f"{count} × {reason}"), err=True)
         for failure in [one for one in report.failures if one["reason"] == reason][:3]:
-            click.echo(f"    {failure['what']}", err=True)
+            click.echo(printable(f"    {failure['what']}"), err=True)
 
 
 class Import:
