@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from functions.cli.common import json_option, running_stack, stack_of, state_option
+from functions.cli.common import json_option, plain, printable, running_stack, stack_of, state_option
 from functions.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -57,20 +57,38 @@ def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], a
       museum up --detach --state /data/m  in the background
       museum up --port s3=9100            S3 on a port of your choice
     """
-    stack = stack_of(state)
     interruptible()
+    with starting(state) as stack:
+        stack.up(bind=bind, asked=ports, say=say, activate=activate)
     try:
-        stack.up(bind=bind, asked=ports, say=console.print, activate=activate)
-    except BaseException:
-        stop(stack)
-        raise
-    console.print(
-        f"S3 {stack.environment()['AWS_ENDPOINT_URL']}  ·  addresses and keys: museum env --state {shlex.quote(str(state))}"
-    )
-    if not detach:
-        console.print("Ctrl-C stops everything.")
-        wait_for_end(stack)
-        stop(stack)
+        say(f"S3 {stack.environment()['AWS_ENDPOINT_URL']}  ·  addresses and keys: museum env --state {shlex.quote(str(state))}")
+        if not detach:
+            say("Ctrl-C stops everything.")
+            wait_for_end(stack)
+    finally:
+        if not detach:
+            stop(stack)
+
+
+@contextlib.contextmanager
+def starting(state: Path) -> Iterator[Stack]:
+    """The stack of a folder while nobody else starts it. Where the block fails, what it started is stopped again."""
+    from infra.local.state import alone
+
+    with alone(state, say):
+        stack = stack_of(state)
+        was_up = stack.supervisor.is_up()
+        try:
+            yield stack
+        except BaseException:
+            if not was_up:
+                stop(stack)
+            raise
+
+
+def say(line: str) -> None:
+    """A line for people."""
+    console.print(printable(line), markup=False)
 
 
 def interruptible() -> None:
@@ -123,16 +141,16 @@ def status_command(state: Path, as_json: bool) -> None:
         click.echo(json.dumps({"parts": [asdict(part) for part in parts], "queues": queues, "ports": stack.state.ports}))
         return
     if not parts:
-        console.print(f"no stack is up in {state}")
+        say(f"no stack is up in {state}")
         return
     table = Table("part", "pid", "ready", "restarts", box=None)
     for part in parts:
-        table.add_row(part.name, str(part.pid or "–"), "yes" if part.ready else "[red]no[/red]", str(part.restarts))
+        table.add_row(plain(part.name), str(part.pid or "–"), "yes" if part.ready else "[red]no[/red]", str(part.restarts))
     console.print(table)
     waiting = Table("queue", "ready", "unacked", box=None)
     for queue in queues:
         if queue["ready"] or queue["unacked"]:
-            waiting.add_row(queue["name"], str(queue["ready"]), str(queue["unacked"]))
+            waiting.add_row(plain(queue["name"]), str(queue["ready"]), str(queue["unacked"]))
     if waiting.row_count or queues:
         console.print(waiting if waiting.row_count else "all queues are empty")
     console.print("ports: " + ", ".join(f"{name} {port}" for name, port in list(stack.state.ports.items())[:12]))
@@ -143,7 +161,7 @@ def queues_of(stack: Stack) -> list[dict[str, Any]]:
     try:
         return stack.queues()
     except Unavailable as error:
-        click.echo(f"RabbitMQ does not answer: {error.detail}", err=True)
+        click.echo(printable(f"RabbitMQ does not answer: {error.detail}"), err=True)
         return []
 
 

@@ -173,9 +173,15 @@ class Stack:
     # starting and stopping
 
     def up(self, *, bind: str, asked: Mapping[str, int], say: Say, activate: bool = False) -> None:
-        """Start everything and wait until it serves. Raises ``SystemExit`` with the cure."""
+        """Start everything and wait until it serves. Raises ``SystemExit`` with the cure.
+
+        A stack that is up is left running, and gets what it lost: the queues of a RabbitMQ that was wiped, say.
+        """
+        from infra.local import init
+
         if self.supervisor.is_up():
             say("the stack is up already")
+            init.run(self, say, activate=activate)
             return
         for part_mark in self._marks():
             end_orphans(part_mark)
@@ -191,8 +197,6 @@ class Stack:
             self.supervisor.start()
         servers, workers = self.servers(), self.workers()
         self._start(servers, say)
-        from infra.local import init
-
         init.run(self, say, activate=activate)
         self._start(workers, say)
 

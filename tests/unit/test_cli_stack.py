@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from functions.cli import importing, searching
 from functions.cli import stack as commands
+from functions.cli.client import Found
+from functions.cli.importing import Report
 from functions.errors import Unavailable
+from functions.results import Result
 from infra.local.part import free_port
 from infra.local.stack import Stack, Status
 
@@ -87,3 +91,43 @@ def test_status_answers_while_rabbitmq_is_down(tmp_path: Path, monkeypatch: pyte
     else:
         assert "s3" in answer.stdout
         assert "all queues are empty" not in answer.stdout
+
+
+class Half(Up):
+    """Remembers that it was stopped."""
+
+    stopped = False
+
+    def down(self) -> None:
+        """Stop."""
+        self.stopped = True
+
+
+@pytest.mark.parametrize("was_up", [True, False])
+def test_a_start_that_fails_stops_only_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_up: bool) -> None:
+    """A second `museum up` that cannot reach RabbitMQ does not end the stack that others work with."""
+    stack = Half(tmp_path)
+    monkeypatch.setattr(stack.supervisor, "is_up", lambda: was_up)
+    monkeypatch.setattr(commands, "stack_of", lambda _: stack)
+    monkeypatch.setattr(commands, "ENDS", ())
+    with pytest.raises(SystemExit, match="no answer"), commands.starting(tmp_path):
+        raise SystemExit("no answer")
+    assert stack.stopped is not was_up
+
+
+HOSTILE = "a\x1b]0;owned\x07\x1b[2J\nb\x9b31m[red]"
+
+
+def test_keys_and_reasons_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences, line breaks and markup of somebody else's are shown as text."""
+    importing.show(Report(photos=1, failures=[{"what": HOSTILE, "reason": HOSTILE}], warnings=[HOSTILE]))
+    result = Result(
+        query_id="q", museum="m", owner="o", status="rejected", bucket="queries", key="k", version="1", reason=HOSTILE, step="s"
+    )  # fmt: skip
+    searching.show(Found(f"photos/{HOSTILE}", 0.1, result), 10)
+    commands.say(HOSTILE)
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):
+        assert "[red]" in text
+        assert [letter for letter in text if not letter.isprintable() and letter != "\n"] == []
+    assert "\nb" not in shown.out + shown.err

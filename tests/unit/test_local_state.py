@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,54 @@ def test_a_rabbitmq_of_somebody_elses_needs_both_of_its_addresses(tmp_path: Path
     stack = stack_with_ports(tmp_path)
     with pytest.raises(state.StateError, match="set MUSEUM_AMQP_API_URL too"):
         stack.overrides({**stack.environment(), "MUSEUM_AMQP_URL": "amqp://u:p@rabbit/"})
+
+
+def test_two_commands_do_not_start_one_stack_at_once(tmp_path: Path) -> None:
+    """The second says that it waits, and goes on when the first is done; another folder waits for nobody."""
+    said: queue.Queue[str] = queue.Queue()
+    order: list[str] = []
+
+    def second() -> None:
+        with state.alone(tmp_path / "one", said.put):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with state.alone(tmp_path / "one", said.put), state.alone(tmp_path / "two", said.put):
+        other.start()
+        assert f"another command is starting the stack in {tmp_path / 'one'}" in said.get(timeout=10)
+        order.append("first")
+    other.join(10)
+    assert order == ["first", "second"]
+    assert said.empty()
+
+
+def test_the_lock_leaves_nothing_in_the_folder(tmp_path: Path) -> None:
+    """A new state folder is an empty one."""
+    with state.alone(tmp_path / "new", print):
+        assert state.read(tmp_path / "new") == state.State()
+
+
+@pytest.mark.parametrize("version", ["0", "2", "one"])
+def test_a_folder_of_another_version_is_refused_with_the_cure(tmp_path: Path, version: str) -> None:
+    """By every command that reads it."""
+    state.write(tmp_path, state.State())
+    (tmp_path / "version").write_text(f"{version}\n")
+    with pytest.raises(state.StateError, match=f"written by version {version} .* this is 1: choose another folder with --state"):
+        Stack(tmp_path)
+
+
+def test_a_folder_of_somebody_elses_is_refused(tmp_path: Path) -> None:
+    """Photos, say, among which a stack would put its data."""
+    (tmp_path / "vase.jpg").write_bytes(b"")
+    with pytest.raises(state.StateError, match="no state of ours: choose another with --state"):
+        Stack(tmp_path)
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Ports and passwords last; only the owner may read them."""
+    made = state.State(bind="0.0.0.0", ports={"s3": 9000}, external={"MUSEUM_TRITON_URL": "gpu:8001"})
+    password = made.secret("s3")
+    state.write(tmp_path / "s", made)
+    assert state.read(tmp_path / "s") == made
+    assert state.read(tmp_path / "s").secret("s3") == password
+    assert (tmp_path / "s" / "state.json").stat().st_mode & 0o077 == 0
