@@ -32,6 +32,17 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
+def bind_option(command: F) -> F:
+    """``--bind ADDR`` on a command that starts a stack."""
+    return click.option(
+        "--bind",
+        default="127.0.0.1",
+        show_default=True,
+        metavar="ADDR",
+        help="Address that S3 and AMQP listen on, which ask for passwords; everything else stays on the loopback.",
+    )(command)
+
+
 def stack_of(state: Path) -> Stack:
     """The stack in a folder, running or not."""
     from infra.local.stack import Stack

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from functions.cli.common import json_option, plain, printable, running_stack, stack_of, state_option
+from functions.cli.common import bind_option, json_option, plain, printable, running_stack, stack_of, state_option
 from functions.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def asked_ports(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 @click.command("up")
 @state_option
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
-@click.option("--bind", default="127.0.0.1", show_default=True, help="Address that the servers listen on.")
+@bind_option
 @click.option("--activate", is_flag=True, help="Make the built model the live one, though another one has a catalogue.")
 @click.option("--port", "ports", multiple=True, callback=asked_ports, metavar="NAME=NUMBER", help="Ask for a port, e.g. s3=9100.")
 def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], activate: bool) -> None:
@@ -56,6 +56,7 @@ def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], a
       museum up                           until Ctrl-C
       museum up --detach --state /data/m  in the background
       museum up --port s3=9100            S3 on a port of your choice
+      museum up --bind 0.0.0.0            S3 and AMQP also for other machines
     """
     interruptible()
     with starting(state) as stack:

@@ -80,10 +80,10 @@ class Stack:
             "MUSEUM_BUCKET_DERIVED": "derived",
             "MUSEUM_BUCKET_STATE": "state",
             "MUSEUM_AMQP_URL": f"amqp://{AMQP_USER}:{self.state.secret('amqp')}@{host}:{ports['amqp']}/",
-            "MUSEUM_AMQP_API_URL": f"http://{host}:{ports['amqp_api']}",
+            "MUSEUM_AMQP_API_URL": f"http://127.0.0.1:{ports['amqp_api']}",
             "MUSEUM_EVENTS_EXCHANGE": pipeline.EXCHANGE,
-            "MUSEUM_MILVUS_URI": f"http://{host}:{ports['milvus']}",
-            "MUSEUM_TRITON_URL": f"{host}:{ports['triton']}",
+            "MUSEUM_MILVUS_URI": f"http://127.0.0.1:{ports['milvus']}",
+            "MUSEUM_TRITON_URL": f"127.0.0.1:{ports['triton']}",
             "MUSEUM_OUTBOX_URL": f"http://127.0.0.1:{ports['outbox_interactive']}/",
             "MUSEUM_MODEL_REPOSITORY": str(self.repository),
         }
@@ -108,7 +108,10 @@ class Stack:
         return [*self.servers(), *self.workers()]
 
     def servers(self) -> list[Part]:
-        """RabbitMQ, S3, Milvus and Triton, but those that somebody else runs."""
+        """RabbitMQ, S3, Milvus and Triton, but those that somebody else runs.
+
+        Only S3 and AMQP, which ask for a password, are reached from another machine.
+        """
         ports, secret, bind = self.state.ports, self.state.secret, self.state.bind
         cache = build.cache_folder()
         made: dict[str, Callable[[], Part]] = {
@@ -120,10 +123,10 @@ class Stack:
                 self.folder, port=ports["s3"], user=S3_USER, password=secret("s3"), bind=bind,
                 webhook_url=f"http://127.0.0.1:{ports['gateway']}/hooks/s3", webhook_token=secret("hook"),
             ),
-            "MUSEUM_MILVUS_URI": lambda: milvus.part(self.folder, port=ports["milvus"], bind=bind),
+            "MUSEUM_MILVUS_URI": lambda: milvus.part(self.folder, port=ports["milvus"]),
             "MUSEUM_TRITON_URL": lambda: triton.part(
                 self.folder, installed=cache / "triton-2.51", repository=self.repository, model=build.NAME, python=TRITON_PYTHON,
-                grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"], bind=bind,
+                grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"],
             ),
         }  # fmt: skip
         replaced = {"MUSEUM_TRITON_URL"} if self.state.external.get("MUSEUM_ENCODER") == "onnx" else set()

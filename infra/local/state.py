@@ -150,18 +150,26 @@ def choose_ports(state: State, names: list[str], asked: Mapping[str, int], other
 
 
 def is_free(bind: str, port: int) -> bool:
-    """Whether nobody listens on a port, at our address or at all addresses."""
-    return not listens("127.0.0.1" if bind in ("0.0.0.0", "127.0.0.1") else bind, port, 0.2)  # noqa: S104 - compared, not bound
+    """Whether nobody listens on a port, neither at our address nor on the loopback, where functions, outbox and epmd listen."""
+    if bind == "0.0.0.0" and listeners(port):  # noqa: S104 - compared, not bound
+        return False
+    return not any(listens(address, port, 0.2) for address in {"127.0.0.1", bind})
 
 
-def holder(port: int) -> str:
-    """Which process listens on a port, as far as one may see."""
-    inodes = set()
+def listeners(port: int) -> set[str]:
+    """Sockets that listen on a port, at any address, as links in /proc name them."""
+    found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:] if Path(table).exists() else []:
             columns = line.split()
             if columns[3] == "0A" and int(columns[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{columns[9]}]")
+                found.add(f"socket:[{columns[9]}]")
+    return found
+
+
+def holder(port: int) -> str:
+    """Which process listens on a port, as far as one may see."""
+    inodes = listeners(port)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from pathlib import Path
 
@@ -97,3 +98,33 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert state.read(tmp_path / "s") == made
     assert state.read(tmp_path / "s").secret("s3") == password
     assert (tmp_path / "s" / "state.json").stat().st_mode & 0o077 == 0
+
+
+def test_only_what_asks_for_a_password_follows_bind(tmp_path: Path) -> None:
+    """S3 and AMQP. Milvus and Triton let everybody in, and the management API shows everything: they stay on the loopback."""
+    stack = stack_with_ports(tmp_path)
+    stack.state.bind = "192.0.2.7"
+    addressed = {name for name, value in stack.environment().items() if "192.0.2.7" in value}
+    assert addressed == {"AWS_ENDPOINT_URL", "MUSEUM_AMQP_URL"}
+    rabbitmq, s3, milvus, triton = stack.servers()
+    ports = stack.state.ports
+    rabbitmq.prepare()
+    config = (rabbitmq.folder / "rabbitmq.conf").read_text()
+    assert f"listeners.tcp.1 = 192.0.2.7:{ports['amqp']}" in config
+    assert "management.tcp.ip = 127.0.0.1" in config
+    assert f"192.0.2.7:{ports['s3']}" in s3.argv
+    assert "192.0.2.7" not in " ".join((*milvus.argv, *triton.argv))
+
+
+def test_a_port_is_free_where_nobody_listens_on_any_address_that_the_stack_uses() -> None:
+    """Functions, outbox and epmd listen on the loopback whatever the others do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        assert not state.is_free("127.0.0.1", port)
+        assert not state.is_free("127.0.0.2", port)
+        assert not state.is_free("0.0.0.0", port)
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        assert not state.is_free("127.0.0.2", port)
+        assert not state.is_free("0.0.0.0", port), "all addresses are one more than the loopback"
+        assert state.is_free("127.0.0.1", port)
