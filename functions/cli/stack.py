@@ -87,9 +87,9 @@ def starting(state: Path) -> Iterator[Stack]:
             raise
 
 
-def say(line: str) -> None:
-    """A line for people."""
-    console.print(printable(line), markup=False)
+def say(line: str, *, err: bool = False) -> None:
+    """A line for people; beside the data, where there is some."""
+    click.echo(printable(line), err=err)
 
 
 def interruptible() -> None:
@@ -109,7 +109,7 @@ def wait_for_end(stack: Stack, look_every: float = 2.0) -> None:
         signal.signal(number, lambda *_: ended.set())
     while not ended.wait(look_every):
         if not stack.supervisor.is_up():
-            console.print("the stack was stopped by another command")
+            say("the stack was stopped by another command", err=True)
             return
 
 
@@ -118,23 +118,35 @@ def stop(stack: Stack) -> None:
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # the terminal may be closed
-        console.print("stopping …")
+        say("stopping …", err=True)
     stack.down()
 
 
 @click.command("down")
 @state_option
 def down_command(state: Path) -> None:
-    """Stop the local stack; what was stored stays."""
+    """Stop the local stack; what was stored stays.
+
+    \b
+    Examples:
+      museum down
+      museum down --state /data/m
+    """
     stack_of(state).down()
-    console.print("stopped")
+    say("stopped")
 
 
 @click.command("status")
 @state_option
 @json_option
 def status_command(state: Path, as_json: bool) -> None:
-    """Show each part, its address, and the queues."""
+    """Show each part, the queues that are not empty, and the ports.
+
+    \b
+    Examples:
+      museum status
+      museum status --json | jq '.parts[] | select(.ready | not)'
+    """
     stack = stack_of(state)
     parts = stack.status()
     queues = queues_of(stack) if parts else []
@@ -168,29 +180,62 @@ def queues_of(stack: Stack) -> list[dict[str, Any]]:
 
 @click.command("logs")
 @state_option
+@json_option
 @click.argument("part", required=False)
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines come.")
-@click.option("--lines", "-n", default=50, show_default=True, help="How many of the last lines.")
-def logs_command(state: Path, part: str | None, follow: bool, lines: int) -> None:
-    """Show the log of one part, or the last lines of all."""
+@click.option("--lines", "-n", default=50, show_default=True, type=click.IntRange(0), help="How many of the last lines of each.")
+def logs_command(state: Path, as_json: bool, part: str | None, follow: bool, lines: int) -> None:
+    """Show the log of PART, or the last lines of all.
+
+    Functions and triggers write a JSON object a line. With --json these alone are printed, as they are.
+
+    \b
+    Examples:
+      museum logs                                  the end of each log
+      museum logs embed-bulk --follow
+      museum logs search-interactive -n 1000 --json | jq 'select(.outcome != "done")'
+    """
     folder = state / "logs"
     files = [folder / f"{part}.log"] if part else sorted(folder.glob("*.log"))
     missing = [file for file in files if not file.exists()]
     if missing or not files:
         names = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
         raise click.ClickException(f"no log of {part or 'any part'} in {folder}; there are: {names}")
-    argv = ["tail", "-n", str(lines), *(["-f"] if follow else []), *map(str, files)]
-    subprocess.run(argv, check=False)
+    argv = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]  # -F: a log is moved away when it is full
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tail:
+        try:
+            for line in tail.stdout or ():
+                text = line.decode(errors="replace").rstrip("\n")
+                if not as_json:
+                    click.echo(printable(text))
+                elif is_json(text):
+                    click.echo(text)
+        finally:
+            tail.terminate()
+
+
+def is_json(text: str) -> bool:
+    """Whether a line is an object for programs."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 @click.command("env")
 @state_option
-def env_command(state: Path) -> None:
+@json_option
+def env_command(state: Path, as_json: bool) -> None:
     """Print the addresses and keys for a shell.
 
     \b
-    Example:
+    Examples:
       eval "$(museum env)" && aws s3 cp vase.jpg s3://$MUSEUM_BUCKET_QUERIES/
+      museum env --json | jq -r .MUSEUM_AMQP_URL
     """
-    for name, value in running_stack(state).environment().items():
+    environment = running_stack(state).environment()
+    if as_json:
+        click.echo(json.dumps(environment))
+        return
+    for name, value in environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")

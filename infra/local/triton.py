@@ -70,8 +70,9 @@ def part(
             "--model-control-mode", "explicit", "--load-model", model, "--disable-auto-complete-config",
             "--http-address", "127.0.0.1", "--http-port", str(http), "--http-thread-count", "2",
             "--grpc-address", "127.0.0.1", "--grpc-port", str(grpc), "--metrics-address", "127.0.0.1",
-            "--metrics-port", str(metrics), "--metrics-interval-ms", "10000", "--allow-gpu-metrics", "false", "--log-warning", "true", "--log-info", "false",
-            "--exit-timeout-secs", "5", "--backend-config", f"python,shm-region-prefix-name={shared_memory}",
+            "--metrics-port", str(metrics), "--metrics-interval-ms", "10000", "--allow-gpu-metrics", "false",
+            "--log-warning", "true", "--log-info", "false", "--exit-timeout-secs", "5",
+            "--backend-config", f"python,shm-region-prefix-name={shared_memory}",
         ),
         folder=folder,
         env={
