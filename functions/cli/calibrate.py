@@ -39,6 +39,11 @@ def calibrate_command(state: Path, as_json: bool) -> None:
 
     Each photo's best score to objects of another class is what a stranger reaches; the threshold lets 2 % of them pass. It
     holds until the collection has doubled.
+
+    \b
+    Examples:
+      museum calibrate
+      museum calibrate --json
     """
     stack = running_stack(state)
     try:

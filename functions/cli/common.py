@@ -32,6 +32,17 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
+def bind_option(command: F) -> F:
+    """``--bind ADDR`` on a command that starts a stack."""
+    return click.option(
+        "--bind",
+        default="127.0.0.1",
+        show_default=True,
+        metavar="ADDR",
+        help="Address that S3 and AMQP listen on, which ask for passwords; everything else stays on the loopback.",
+    )(command)
+
+
 def stack_of(state: Path) -> Stack:
     """The stack in a folder, running or not."""
     from infra.local.stack import Stack
@@ -45,3 +56,15 @@ def running_stack(state: Path) -> Stack:
     if not stack.supervisor.is_up():
         raise click.ClickException(f"no stack is up in {state}: start one with `museum up --detach --state {state}`")
     return stack
+
+
+def printable(text: str) -> str:
+    """Text without control characters: a key or a reason of somebody else's must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def plain(text: str) -> str:
+    """The same for where rich would read markup."""
+    from rich.markup import escape
+
+    return escape(printable(text))

@@ -2,66 +2,90 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from functions.cli import importing, searching
 from functions.cli.calibrate import calibrate
 from functions.cli.client import Found, Searcher
-from functions.cli.common import stack_of, state_option
-from functions.cli.stack import console, interruptible, stop, wait_for_end
+from functions.cli.common import bind_option, json_option, state_option
+from functions.cli.stack import interruptible, starting, stop, wait_for_end
+from functions.cli.stack import say as tell
 
 
 @click.command("demo")
 @state_option
+@json_option
+@bind_option
 @click.option("--once", is_flag=True, help="Stop everything after the searches, also in a terminal.")
-def demo_command(state: Path, once: bool) -> None:
+def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
     """Start everything, import about 330 real photographs, and search twice.
 
     First a changed copy of a catalogued object, which must come first; then a thing whose whole category is not in the
     catalogue, which must be refused. In a terminal everything stays up until Ctrl-C.
+
+    \b
+    Examples:
+      museum demo
+      museum demo --once --json > demo.json    the import's report and both results
+      museum demo --state /data/demo           beside a stack that is up
     """
     from infra.engine import build
     from infra.local import stamps
 
+    say = functools.partial(tell, err=as_json)
     started = time.monotonic()
-    stack = stack_of(state)
-    if stack.supervisor.is_up():
-        raise click.ClickException(
-            f"a stack is up in {state}, and the demo would import into it and stop it: stop it with `museum down`, or give the "
-            "demo a folder of its own with --state"
-        )
     interruptible()
-    try:
-        console.print("[1/5] the photographs of the demo")
+    with starting(state) as stack:
+        if stack.supervisor.is_up():
+            raise click.ClickException(
+                f"a stack is up in {state}, and the demo would import into it and stop it: stop it with `museum down`, or give "
+                "the demo a folder of its own with --state"
+            )
+        say("[1/5] the photographs of the demo")
         demo = stamps.build(stamps.fetch(build.cache_folder()), build.cache_folder() / "demo")
-        console.print("[2/5] RabbitMQ, S3, Milvus, Triton, functions and triggers")
-        stack.up(bind="127.0.0.1", asked={}, say=console.print)
+        say("[2/5] RabbitMQ, S3, Milvus, Triton, functions and triggers")
+        stack.up(bind=bind, asked={}, say=say)
+    try:
         environment = stack.environment()
-        console.print(f"[3/5] {len(demo.categories)} objects with photos into the catalogue bucket, until they are findable")
+        say(f"[3/5] {len(demo.categories)} objects with photos into the catalogue bucket, until they are findable")
         report = importing.run(environment, demo.table, demo.images, museum=None, timeout=120)
-        importing.show(report)
-        console.print("[4/5] from which score on something is similar")
+        if not as_json:
+            importing.show(report)
+        say("[4/5] from which score on something is similar")
         made = calibrate(environment, lambda object_id: demo.categories.get(object_id, ""))
-        console.print(f"a cosine of {made.threshold(made.size):.4f}, by {made.strangers} photos")
-        console.print("[5/5] two photos into the queries bucket")
+        say(f"a cosine of {made.threshold(made.size):.4f}, by {made.strangers} photos")
+        say("[5/5] two photos into the queries bucket")
         with Searcher(environment) as searcher:
             known, stranger = searcher.search(demo.query), searcher.search(demo.stranger)
-        searching.show(known, 10)
-        searching.show(stranger, 3)
         problems = [*report_problems(report), *problems_of(known, stranger, demo.query_object)]
+        if as_json:
+            click.echo(json.dumps(as_data(report, known, stranger, problems), ensure_ascii=False, indent=2))
+        else:
+            searching.show(known, 10)
+            searching.show(stranger, 3)
         for problem in problems:
-            console.print(problem, style="red", markup=False)
-        console.print(f"{'not ' if problems else ''}as expected, {time.monotonic() - started:.0f} s after the start")
+            say(problem)
+        say(f"{'not ' if problems else ''}as expected, {time.monotonic() - started:.0f} s after the start")
         if sys.stdout.isatty() and not once and not problems:
-            console.print("everything is up: `museum search PHOTO`, `museum status`. Ctrl-C stops it.")
+            say("everything is up: `museum search PHOTO`, `museum status`. Ctrl-C stops it.")
             wait_for_end(stack)
     finally:
         stop(stack)
     raise SystemExit(1 if problems else 0)
+
+
+def as_data(report: importing.Report, known: Found, stranger: Found, problems: list[str]) -> dict[str, Any]:
+    """What the demo found, as JSON values."""
+    results = {"known": searching.as_data(known, 10), "stranger": searching.as_data(stranger, 10)}
+    return {"import": asdict(report), **results, "problems": problems}
 
 
 def report_problems(report: importing.Report) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mimetypes
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,21 @@ from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
 from functions.catalogue.table import TableObject, TableRowError, read_table
 from functions.cli.announcements import Announcements
-from functions.cli.common import json_option, running_stack, state_option
-from functions.errors import MuseumError
+from functions.cli.common import json_option, printable, running_stack, state_option
+from functions.errors import MOMENTARY, MuseumError
 from functions.events import upload_id
+from functions.outcome import Outcome
 from functions.runtime.settings import Settings, load
 
 UPLOADS = 4
 """Uploads side by side: more only wait for the store's disk."""
 LOOK_AFTER = 10.0
 """Seconds without an announcement after which the outcomes themselves are read."""
+SAY_EVERY = 10.0
+"""Seconds between the lines that stand for the bar where there is no terminal."""
 ENDS = ("image.indexed.v1", "image.rejected.v1", "query.failed.v1")
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended, as shells have it."""
 
 console = Console(stderr=True, highlight=False)
 
@@ -44,6 +50,8 @@ class Report:
     photos: int = 0
     findable: int = 0
     unchanged: int = 0
+    on_their_way: int = 0
+    """Uploaded and not ended when the import did, interrupted or tired of waiting."""
     seconds: float = 0.0
     failures: list[dict[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -51,6 +59,24 @@ class Report:
     def fail(self, what: str, reason: str) -> None:
         """Something was not imported."""
         self.failures.append({"what": what, "reason": reason})
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """An upload whose end is waited for."""
+
+    what: str
+    photo: bool
+    before: Outcome | None = None
+    """How the same bytes ended before they were sent again: that is not their end now."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with how far the import came."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report
 
 
 @click.command("import")
@@ -70,24 +96,27 @@ def import_command(state: Path, as_json: bool, images: Path, museum: str | None,
     and any further fields by their names in the State Catalogue (Authors, MaterialandTechnique, …).
     `group` is a class by code, name or label (Археология, ДПИ, Нумизматика …).
     Several rows with one object_id are several views of one object.
-    Safe to interrupt and to repeat: what is findable already is not sent again.
+    Safe to interrupt and to repeat: what is findable already is not sent again, what failed is.
 
     \b
-    Example:
+    Examples:
       museum import catalogue.csv --images photos/
+      museum import catalogue.csv --images photos/ --json > report.json
     """
     stack = running_stack(state)
-    report = run(stack.environment(), table, images, museum=museum, timeout=timeout, quiet=as_json)
+    interrupted = False
+    try:
+        report = run(stack.environment(), table, images, museum=museum, timeout=timeout, quiet=as_json)
+    except Interrupted as ended:
+        report, interrupted = ended.report, True
     if as_json:
-        click.echo(json.dumps(as_data(report), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(asdict(report), ensure_ascii=False, indent=2))
     else:
         show(report)
+    if interrupted:
+        click.echo(f"interrupted: {report.on_their_way} more are uploaded; the same command goes on from here", err=True)
+        raise SystemExit(INTERRUPTED)
     raise SystemExit(1 if report.failures else 0)
-
-
-def as_data(report: Report) -> dict[str, Any]:
-    """A report as JSON values."""
-    return {name: getattr(report, name) for name in ("photos", "findable", "unchanged", "seconds", "failures", "warnings")}
 
 
 def show(report: Report) -> None:
@@ -98,11 +127,11 @@ def show(report: Report) -> None:
         f"{report.seconds:.1f} s, {rate:.1f} photos/s"
     )
     for warning in report.warnings:
-        click.echo(f"note: {warning}", err=True)
+        click.echo(printable(f"note: {warning}"), err=True)
     for reason, count in Counter(failure["reason"] for failure in report.failures).most_common(20):
-        click.echo(f"{count} × {reason}", err=True)
+        click.echo(printable(f"{count} × {reason}"), err=True)
         for failure in [one for one in report.failures if one["reason"] == reason][:3]:
-            click.echo(f"    {failure['what']}", err=True)
+            click.echo(printable(f"    {failure['what']}"), err=True)
 
 
 class Import:
@@ -114,8 +143,10 @@ class Import:
         self.store = S3Store(self.settings)
         self.report = Report()
         self._environment = environment
+        self.stopped = threading.Event()
+        self._environment = environment
         self._changed = threading.Condition()
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, Awaited] = {}
         self._early: dict[str, tuple[str, str]] = {}
 
     def heard(self, _key: str, data: dict[str, Any]) -> None:
@@ -126,72 +157,76 @@ class Import:
 
     def _ended(self, identity: str, status: str, reason: str) -> None:
         with self._changed:
-            what = self._waiting.pop(identity, None)
-            if what is None:
+            awaited = self._waiting.pop(identity, None)
+            if awaited is None:
                 self._early[identity] = (status, reason)
                 return
-            self._count(what, status, reason)
+            self._count(awaited, status, reason)
             self._changed.notify_all()
 
-    def _count(self, what: str, status: str, reason: str) -> None:
-        if status == "indexed":
+    def _count(self, awaited: Awaited, status: str, reason: str) -> None:
+        if status == "superseded":
+            reason = "it was changed or removed meanwhile: repeat the import if this table is right"
+        if status != "indexed":
+            self.report.fail(awaited.what, reason or status)
+        elif awaited.photo:
             self.report.findable += 1
-        else:
-            self.report.fail(what, reason or status)
 
-    def await_end(self, identity: str, what: str) -> None:
+    def await_end(self, identity: str, awaited: Awaited) -> None:
         """Wait for this upload, which may have ended before its PUT returned."""
         with self._changed:
             early = self._early.pop(identity, None)
             if early is None:
-                self._waiting[identity] = what
+                self._waiting[identity] = awaited
             else:
-                self._count(what, *early)
+                self._count(awaited, *early)
+
+    def on_their_way(self) -> int:
+        """Photos that are uploaded and have not ended."""
+        with self._changed:
+            return sum(awaited.photo for awaited in self._waiting.values())
 
     def upload(self, entry: TableObject, images: Path) -> None:
         """An object's record, then its photos; what the store has already is not sent again."""
-        settings = self.settings
         try:
             body = json.dumps(dict(entry.fields), ensure_ascii=False, sort_keys=True).encode()
-            key = record_key(self.museum, entry.object_id)
-            self._put_if_changed(settings.museum_bucket_catalogue, key, body, "application/json")
+            self._send(record_key(self.museum, entry.object_id), body, "application/json", entry.object_id, photo=False)
         except MuseumError as error:
-            self.report.photos += len(entry.images)
             self.report.fail(entry.object_id, str(error))
             return
         for name in entry.images:
-            self.report.photos += 1
+            if self.stopped.is_set():
+                return
+            what = f"{entry.object_id}: {name}"
+            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
             try:
-                self._photo(entry.object_id, images / name, name)
+                body = (images / name).read_bytes()
+                self._send(photo_key(self.museum, entry.object_id, Path(name).name), body, kind, what, photo=True)
             except OSError as error:
-                self.report.fail(f"{entry.object_id}: {name}", f"the photo cannot be read: {error.strerror}")
+                self.report.fail(what, f"the photo cannot be read: {error.strerror}")
             except MuseumError as error:
-                self.report.fail(f"{entry.object_id}: {name}", str(error))
+                self.report.fail(what, str(error))
 
-    def _photo(self, object_id: str, file: Path, name: str) -> None:
+    def _send(self, key: str, body: bytes, kind: str, what: str, *, photo: bool) -> None:
+        """PUT what the store does not have, and what ended there otherwise than it would now."""
         bucket = self.settings.museum_bucket_catalogue
-        key = photo_key(self.museum, object_id, Path(name).name)
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        version, sent = self._put_if_changed(bucket, key, file.read_bytes(), kind)
-        identity = upload_id(bucket, key, version)
-        known = None if sent else outcome.read(self.store, self.settings.museum_bucket_state, identity)
-        if known is not None and known.status == "indexed":
-            self.report.unchanged += 1
-            self.report.findable += 1
-        elif known is not None and known.status == "rejected":
-            self.report.fail(f"{object_id}: {name}", known.reason)
-        else:
-            self.await_end(identity, f"{object_id}: {name}")
-
-    def _put_if_changed(self, bucket: str, key: str, body: bytes, kind: str) -> tuple[str, bool]:
-        import hashlib
-
+        version = hashlib.md5(body, usedforsecurity=False).hexdigest()
         there = self.store.head(bucket, key)
-        if there is not None and there.version == hashlib.md5(body, usedforsecurity=False).hexdigest():
-            return there.version, False
-        return self.store.put(bucket, key, body, content_type=kind), True
+        before = self._outcome(upload_id(bucket, key, version)) if there is not None else None
+        if there is None or there.version != version or (before is not None and not is_final(before)):
+            version = self.store.put(bucket, key, body, content_type=kind)
+            self.await_end(upload_id(bucket, key, version), Awaited(what, photo, before))
+        elif before is None:
+            self.await_end(upload_id(bucket, key, version), Awaited(what, photo))
+        else:
+            with self._changed:
+                self.report.unchanged += photo and before.status == "indexed"
+                self._count(Awaited(what, photo), before.status, before.reason)
 
-    def wait(self, timeout: float, tick: Any) -> None:
+    def _outcome(self, identity: str) -> Outcome | None:
+        return outcome.read(self.store, self.settings.museum_bucket_state, identity)
+
+    def wait(self, timeout: float, tick: Callable[[], None]) -> None:
         """Until every upload has ended; gives up when nothing moves for ``timeout`` seconds."""
         moved = looked = time.monotonic()
         left = -1
@@ -206,15 +241,22 @@ class Import:
                 looked = now
                 self._look()
             if now - moved > timeout:
-                for what in list(self._waiting.values()):
-                    self.report.fail(what, f"no outcome after {timeout:.0f} s: see `museum status`; the import can be repeated")
+                for awaited in list(self._waiting.values()):
+                    self.report.fail(
+                        awaited.what, f"no outcome after {timeout:.0f} s: see `museum status`; the import can be repeated"
+                    )
                 return
 
     def _look(self) -> None:
-        for identity in list(self._waiting)[:200]:
-            found = outcome.read(self.store, self.settings.museum_bucket_state, identity)
-            if found is not None:
+        for identity, awaited in list(self._waiting.items())[:200]:
+            found = self._outcome(identity)
+            if found is not None and (found != awaited.before or found.status == "indexed"):
                 self._ended(identity, found.status, found.reason)
+
+
+def is_final(ended: Outcome) -> bool:
+    """Whether the same bytes, sent again, would end the same way."""
+    return ended.status == "indexed" or (ended.status == "rejected" and ended.code not in MOMENTARY)
 
 
 def run(
@@ -232,39 +274,65 @@ def run(
                 job.report.fail(f"row {entry.row}", entry.reason)
             else:
                 objects.append(entry)
-    total = sum(len(entry.images) for entry in objects)
+    job.report.photos = sum(len(entry.images) for entry in objects)
     exchange = environment["MUSEUM_EVENTS_EXCHANGE"]
-    with Announcements(environment["MUSEUM_AMQP_URL"], exchange, ENDS, job.heard), bar(total, quiet=quiet) as tick_to:
-        with ThreadPoolExecutor(UPLOADS) as pool:
-            sent = [pool.submit(job.upload, entry, images) for entry in objects]
-            for one in sent:
-                while not one.done():
-                    time.sleep(0.05)
-                    tick_to(job.report)
-                one.result()
-        job.wait(timeout, lambda: tick_to(job.report))
-    job.report.seconds = round(time.monotonic() - started, 1)
+    try:
+        with Announcements(environment["MUSEUM_AMQP_URL"], exchange, ENDS, job.heard), bar(quiet=quiet) as tick_to:
+            transfer(job, objects, images, timeout, lambda: tick_to(job.report))
+    finally:
+        job.report.seconds = round(time.monotonic() - started, 1)
     return job.report
 
 
+def transfer(job: Import, objects: list[TableObject], images: Path, timeout: float, tick: Callable[[], None]) -> None:
+    """Upload and wait. Ctrl-C lets the uploads in work end and raises ``Interrupted``."""
+    pool = ThreadPoolExecutor(UPLOADS)
+    try:
+        for one in [pool.submit(job.upload, entry, images) for entry in objects]:
+            while not one.done():
+                time.sleep(0.05)
+                tick()
+            one.result()
+        job.wait(timeout, tick)
+    except KeyboardInterrupt:
+        raise Interrupted(job.report) from None
+    finally:
+        job.stopped.set()
+        pool.shutdown(cancel_futures=True)
+        job.report.on_their_way = job.on_their_way()
+
+
 @contextmanager
-def bar(total: int, *, quiet: bool) -> Iterator[Any]:
-    """A progress bar of findable and failed photos."""
+def bar(*, quiet: bool) -> Iterator[Callable[[Report], None]]:
+    """A progress bar of findable and failed photos; without a terminal a line every ten seconds."""
     columns = (
         TextColumn("findable"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]:.1f}/s"),
         TimeRemainingColumn(), TextColumn("{task.fields[failed]} failed"),
     )  # fmt: skip
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("import", total=total, rate=0.0, failed=0)
-        started = time.monotonic()
-        said = [started]
+        task = progress.add_task("import", total=None, rate=0.0, failed=0)
+        started = said = time.monotonic()
 
         def tick(report: Report) -> None:
-            done = report.findable + len(report.failures)
-            rate = done / max(time.monotonic() - started, 0.1)
-            progress.update(task, completed=done, rate=rate, failed=len(report.failures))
-            if not console.is_terminal and not quiet and time.monotonic() - said[0] > 10:
-                said[0] = time.monotonic()
-                console.print(f"{done} of {total} photos, {rate:.1f}/s")
+            nonlocal said
+            now = time.monotonic()
+            done, failed = report.findable + len(report.failures), len(report.failures)
+            progress.update(task, total=report.photos, completed=done, rate=rate_of(report, now - started), failed=failed)
+            if not console.is_terminal and not quiet and now - said > SAY_EVERY:
+                said = now
+                console.print(progress_line(report, now - started))
 
         yield tick
+
+
+def rate_of(report: Report, seconds: float) -> float:
+    """Photos a second, without those that were findable before."""
+    return (report.findable + len(report.failures) - report.unchanged) / max(seconds, 0.1)
+
+
+def progress_line(report: Report, seconds: float) -> str:
+    """How far it is, how fast, and how long it will take."""
+    done, rate = report.findable + len(report.failures), rate_of(report, seconds)
+    left = round((report.photos - done) / rate) if rate else 0
+    time_left = f", {left // 60}:{left % 60:02} min left" if left > 0 else ""
+    return f"{done} of {report.photos} photos, {rate:.1f}/s, {len(report.failures)} failed{time_left}"

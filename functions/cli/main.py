@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from functions.cli.common import printable
 from functions.errors import MuseumError
 
 COMMANDS = {
@@ -44,7 +45,7 @@ class Lazy(click.Group):
         try:
             return super().invoke(ctx)
         except MuseumError as error:
-            raise click.ClickException(f"{error}; `museum status` and `museum logs` show more") from error
+            raise click.ClickException(f"{printable(str(error))}; `museum status` and `museum logs` show more") from error
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

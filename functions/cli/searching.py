@@ -19,7 +19,7 @@ from functions.catalogue.hits import SHOWN
 from functions.catalogue.keys import record_key
 from functions.catalogue.record import BadRecord, parse, visible
 from functions.cli.client import Found, Searcher, TimedOut
-from functions.cli.common import json_option, running_stack, state_option
+from functions.cli.common import json_option, plain, printable, running_stack, state_option
 from functions.errors import MuseumError
 from functions.ports import ObjectStore
 from functions.results import Hit, Result, encode
@@ -58,7 +58,7 @@ def search_command(state: Path, as_json: bool, top: int, timeout: float, photos:
                 failed = True
                 unread = isinstance(error, OSError) and error.strerror
                 reason = f"the photo cannot be read: {unread}" if unread else str(error)
-                click.echo(f"{photo}: {reason}", err=True)
+                click.echo(printable(f"{photo}: {reason}"), err=True)
                 status = "timed out" if isinstance(error, TimedOut) else "failed"
                 listed.append({"photo": str(photo), "status": status, "reason": reason})
                 continue
@@ -103,12 +103,12 @@ def as_data(found: Found, top: int) -> dict[str, Any]:
 def show(found: Found, top: int) -> None:
     """A result for people."""
     result = found.result
-    console.print(f"[bold]{Path(found.photo).name}[/bold]  {found.seconds:.2f} s after the upload", soft_wrap=True)
+    console.print(f"[bold]{plain(Path(found.photo).name)}[/bold]  {found.seconds:.2f} s after the upload", soft_wrap=True)
     if result.status != "completed":
-        console.print(f"{result.status} in {result.step}: {result.reason}", style="red", markup=False)
+        console.print(printable(f"{result.status} in {result.step}: {result.reason}"), style="red", markup=False)
         return
     if result.reason:
-        console.print(result.reason, style="yellow", markup=False)
+        console.print(printable(result.reason), style="yellow", markup=False)
     table = Table("", "score", Column("object", overflow="fold"), "name", "class", box=None)
     for hit in result.hits[:top]:
         name = (hit.record or {}).get("Name", "")
@@ -125,10 +125,3 @@ def show(found: Found, top: int) -> None:
             sources = ", ".join(source.object_id for source in best.sources[:3])
             draft.add_row(f"{BY_NAME[name].ru}", plain(best.value[:90]), f"{best.support:.0%}", plain(sources))
         console.print(draft)
-
-
-def plain(text: str) -> str:
-    """Text that the terminal shows as it is: no markup, no control characters."""
-    from rich.markup import escape
-
-    return escape("".join(letter if letter.isprintable() else " " for letter in text))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions import live, outcome
 from functions.adapters.s3 import S3Store
 from functions.trigger import topology
@@ -17,18 +19,24 @@ if TYPE_CHECKING:
 def run(stack: Stack, say: Say, *, activate: bool = False) -> None:
     """Declare everything; safe to repeat. ``activate`` makes the built model the live one, whatever was live before.
 
-    Raises ``SystemExit`` with the cure where another model is live and has a catalogue.
+    Raises ``SystemExit`` with the cure where a server refuses, or another model is live and has a catalogue.
     """
     environment = stack.environment()
-    topology.declare(
-        topology.TopologySettings(
-            museum_amqp_url=environment["MUSEUM_AMQP_URL"],
-            museum_amqp_api_url=environment["MUSEUM_AMQP_API_URL"],
-            museum_events_exchange=environment["MUSEUM_EVENTS_EXCHANGE"],
+    try:
+        topology.declare(
+            topology.TopologySettings(
+                museum_amqp_url=environment["MUSEUM_AMQP_URL"],
+                museum_amqp_api_url=environment["MUSEUM_AMQP_API_URL"],
+                museum_events_exchange=environment["MUSEUM_EVENTS_EXCHANGE"],
+            )
         )
-    )
+    except topology.Mismatch as error:
+        raise SystemExit(str(error)) from None
     store = S3Store(stack.settings())
-    buckets(stack, store)
+    try:
+        buckets(stack, store)
+    except (BotoCoreError, ClientError) as error:
+        raise SystemExit(f"S3 at {environment['AWS_ENDPOINT_URL']} cannot be set up: {error}") from None
     model = build.read(build.build(build.cache_folder()))
     built = live.LiveModel(model=model.name, fingerprint=model.fingerprint, preprocessing=model.preprocessing)
     switch(store, environment["MUSEUM_BUCKET_STATE"], built, activate=activate)

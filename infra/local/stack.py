@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from functions import pipeline
+from functions.errors import Unavailable
 from functions.events import LANES, Lane
 from functions.runtime.settings import Settings, load
 from infra.engine import build
@@ -61,9 +63,13 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """What a client of the stack needs: any S3 or AMQP client works with it."""
-        ports, external = self.state.ports, self.state.external
+        return self.own_environment() | self.state.external
+
+    def own_environment(self) -> dict[str, str]:
+        """The same where every server is the stack's own."""
+        ports = self.state.ports
         host = "127.0.0.1" if self.state.bind == "0.0.0.0" else self.state.bind  # noqa: S104 - compared, not bound
-        own = {
+        return {
             "AWS_ENDPOINT_URL": f"http://{host}:{ports['s3']}",
             "AWS_ACCESS_KEY_ID": S3_USER,
             "AWS_SECRET_ACCESS_KEY": self.state.secret("s3"),
@@ -74,14 +80,19 @@ class Stack:
             "MUSEUM_BUCKET_DERIVED": "derived",
             "MUSEUM_BUCKET_STATE": "state",
             "MUSEUM_AMQP_URL": f"amqp://{AMQP_USER}:{self.state.secret('amqp')}@{host}:{ports['amqp']}/",
-            "MUSEUM_AMQP_API_URL": f"http://{host}:{ports['amqp_api']}",
+            "MUSEUM_AMQP_API_URL": f"http://127.0.0.1:{ports['amqp_api']}",
             "MUSEUM_EVENTS_EXCHANGE": pipeline.EXCHANGE,
-            "MUSEUM_MILVUS_URI": f"http://{host}:{ports['milvus']}",
-            "MUSEUM_TRITON_URL": f"{host}:{ports['triton']}",
+            "MUSEUM_MILVUS_URI": f"http://127.0.0.1:{ports['milvus']}",
+            "MUSEUM_TRITON_URL": f"127.0.0.1:{ports['triton']}",
             "MUSEUM_OUTBOX_URL": f"http://127.0.0.1:{ports['outbox_interactive']}/",
             "MUSEUM_MODEL_REPOSITORY": str(self.repository),
         }
-        return own | external
+
+    def overrides(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The servers that somebody else runs. The stack's own addresses, as `museum env` gave them to a shell, are none."""
+        own = self.own_environment() if self.state.ports else {}
+        theirs = {name: value for name, value in environ.items() if value != own.get(name) or name in state.CREDENTIALS}
+        return state.environment_overrides(theirs)
 
     @property
     def repository(self) -> Path:
@@ -97,7 +108,10 @@ class Stack:
         return [*self.servers(), *self.workers()]
 
     def servers(self) -> list[Part]:
-        """RabbitMQ, S3, Milvus and Triton, but those that somebody else runs."""
+        """RabbitMQ, S3, Milvus and Triton, but those that somebody else runs.
+
+        Only S3 and AMQP, which ask for a password, are reached from another machine.
+        """
         ports, secret, bind = self.state.ports, self.state.secret, self.state.bind
         cache = build.cache_folder()
         made: dict[str, Callable[[], Part]] = {
@@ -109,10 +123,10 @@ class Stack:
                 self.folder, port=ports["s3"], user=S3_USER, password=secret("s3"), bind=bind,
                 webhook_url=f"http://127.0.0.1:{ports['gateway']}/hooks/s3", webhook_token=secret("hook"),
             ),
-            "MUSEUM_MILVUS_URI": lambda: milvus.part(self.folder, port=ports["milvus"], bind=bind),
+            "MUSEUM_MILVUS_URI": lambda: milvus.part(self.folder, port=ports["milvus"]),
             "MUSEUM_TRITON_URL": lambda: triton.part(
                 self.folder, installed=cache / "triton-2.51", repository=self.repository, model=build.NAME, python=TRITON_PYTHON,
-                grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"], bind=bind,
+                grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"],
             ),
         }  # fmt: skip
         replaced = {"MUSEUM_TRITON_URL"} if self.state.external.get("MUSEUM_ENCODER") == "onnx" else set()
@@ -162,14 +176,20 @@ class Stack:
     # starting and stopping
 
     def up(self, *, bind: str, asked: Mapping[str, int], say: Say, activate: bool = False) -> None:
-        """Start everything and wait until it serves. Raises ``SystemExit`` with the cure."""
+        """Start everything and wait until it serves. Raises ``SystemExit`` with the cure.
+
+        A stack that is up is left running, and gets what it lost: the queues of a RabbitMQ that was wiped, say.
+        """
+        from infra.local import init
+
         if self.supervisor.is_up():
             say("the stack is up already")
+            init.run(self, say, activate=activate)
             return
         for part_mark in self._marks():
             end_orphans(part_mark)
         self.state.bind = bind
-        self.state.external = state.environment_overrides(os.environ)
+        self.state.external = self.overrides(os.environ)
         state.write(self.folder, self.state)  # the folder is ours from here on: a start that is interrupted can be repeated
         build.assemble(build.build(build.cache_folder()), self.repository)
         with state.choosing():
@@ -180,8 +200,6 @@ class Stack:
             self.supervisor.start()
         servers, workers = self.servers(), self.workers()
         self._start(servers, say)
-        from infra.local import init
-
         init.run(self, say, activate=activate)
         self._start(workers, say)
 
@@ -231,18 +249,24 @@ class Stack:
         ]
 
     def queues(self) -> list[dict[str, Any]]:
-        """Ready and unacked messages of each queue that has been declared."""
+        """Ready and unacked messages of each queue of our virtual host. Raises ``Unavailable`` while RabbitMQ does not answer."""
         import urllib3
 
         environment = self.environment()
-        from urllib.parse import unquote, urlsplit
-
         parts = urlsplit(environment["MUSEUM_AMQP_URL"])
-        headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
-        address = f"{environment['MUSEUM_AMQP_API_URL']}/api/queues?disable_stats=false"
-        answer = urllib3.request("GET", address, headers=headers, timeout=3.0, retries=False)
+        vhost = quote(unquote(parts.path.lstrip("/")) or "/", safe="")
+        headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}")
+        columns = "name,messages_ready,messages_unacknowledged"
+        address = f"{environment['MUSEUM_AMQP_API_URL']}/api/queues/{vhost}?columns={columns}"
+        try:
+            answer = urllib3.request("GET", address, headers=headers, timeout=3.0, retries=False)
+            listed = answer.json() if answer.status == 200 else None
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise Unavailable("rabbitmq", str(error)) from None
+        if not isinstance(listed, list):
+            raise Unavailable("rabbitmq", f"its management API answers {answer.status}")
         return [
             {"name": queue["name"], "ready": queue.get("messages_ready", 0), "unacked": queue.get("messages_unacknowledged", 0)}
-            for queue in answer.json()
+            for queue in listed
             if queue["name"].startswith("museum.")
         ]

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -87,6 +87,22 @@ def write(folder: Path, state: State) -> None:
 
 
 @contextlib.contextmanager
+def alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """One command at a time starts the stack of a folder; a second one says that it waits."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another command is starting the stack in {folder}: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
 def choosing() -> Iterator[None]:
     """One stack at a time chooses its ports, until its supervisor runs and :func:`of_running_stacks` knows them.
 
@@ -134,18 +150,26 @@ def choose_ports(state: State, names: list[str], asked: Mapping[str, int], other
 
 
 def is_free(bind: str, port: int) -> bool:
-    """Whether nobody listens on a port, at our address or at all addresses."""
-    return not listens("127.0.0.1" if bind in ("0.0.0.0", "127.0.0.1") else bind, port, 0.2)  # noqa: S104 - compared, not bound
+    """Whether nobody listens on a port, neither at our address nor on the loopback, where functions, outbox and epmd listen."""
+    if bind == "0.0.0.0" and listeners(port):  # noqa: S104 - compared, not bound
+        return False
+    return not any(listens(address, port, 0.2) for address in {"127.0.0.1", bind})
 
 
-def holder(port: int) -> str:
-    """Which process listens on a port, as far as one may see."""
-    inodes = set()
+def listeners(port: int) -> set[str]:
+    """Sockets that listen on a port, at any address, as links in /proc name them."""
+    found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:] if Path(table).exists() else []:
             columns = line.split()
             if columns[3] == "0A" and int(columns[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{columns[9]}]")
+                found.add(f"socket:[{columns[9]}]")
+    return found
+
+
+def holder(port: int) -> str:
+    """Which process listens on a port, as far as one may see."""
+    inodes = listeners(port)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
@@ -159,8 +183,10 @@ def holder(port: int) -> str:
 
 
 def environment_overrides(environ: Mapping[str, str]) -> dict[str, str]:
-    """The servers that somebody else runs, with what is needed to use them."""
+    """The servers that somebody else runs, with what is needed to use them. Raises ``StateError`` for half of a RabbitMQ."""
     given = {name: environ[name] for name in EXTERNAL if environ.get(name)}
+    if "MUSEUM_AMQP_URL" in given and "MUSEUM_AMQP_API_URL" not in given:
+        raise StateError("MUSEUM_AMQP_URL is set: set MUSEUM_AMQP_API_URL too, its management API, such as http://rabbit:15672")
     if "AWS_ENDPOINT_URL" in given:
         given |= {name: environ[name] for name in CREDENTIALS if environ.get(name)}
     return given

@@ -46,16 +46,18 @@ def part(
     grpc: int,
     http: int,
     metrics: int,
-    bind: str = "127.0.0.1",
 ) -> Part:
-    """The server. ``python`` is the bin folder of an environment with numpy < 2 and onnxruntime, which the stub finds by PATH."""
+    """The server, on the loopback: it lets everybody in.
+
+    ``python`` is the bin folder of an environment with numpy < 2 and onnxruntime, which the stub finds by PATH.
+    """
     root = installed / SERVER
     shared_memory = f"museum-{grpc}-"
     folder = state / "triton"
 
     def ready() -> str | None:
         try:
-            with urllib.request.urlopen(f"http://{bind}:{http}/v2/models/{model}/ready", timeout=1):
+            with urllib.request.urlopen(f"http://127.0.0.1:{http}/v2/models/{model}/ready", timeout=1):
                 return None
         except OSError as error:
             return f"model {model} is not ready: {error}"
@@ -66,10 +68,11 @@ def part(
             sys.executable, "-S", "-E", str(WATCH), shared_memory,
             str(root / "bin/tritonserver"), "--model-repository", str(repository), "--backend-directory", str(root / "backends"),
             "--model-control-mode", "explicit", "--load-model", model, "--disable-auto-complete-config",
-            "--http-address", bind, "--http-port", str(http), "--http-thread-count", "2",
-            "--grpc-address", bind, "--grpc-port", str(grpc), "--metrics-address", bind, "--metrics-port", str(metrics),
-            "--metrics-interval-ms", "10000", "--allow-gpu-metrics", "false", "--log-warning", "true", "--log-info", "false",
-            "--exit-timeout-secs", "5", "--backend-config", f"python,shm-region-prefix-name={shared_memory}",
+            "--http-address", "127.0.0.1", "--http-port", str(http), "--http-thread-count", "2",
+            "--grpc-address", "127.0.0.1", "--grpc-port", str(grpc), "--metrics-address", "127.0.0.1",
+            "--metrics-port", str(metrics), "--metrics-interval-ms", "10000", "--allow-gpu-metrics", "false",
+            "--log-warning", "true", "--log-info", "false", "--exit-timeout-secs", "5",
+            "--backend-config", f"python,shm-region-prefix-name={shared_memory}",
         ),
         folder=folder,
         env={
