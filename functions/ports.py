@@ -31,6 +31,8 @@ class ObjectInfo:
     """Seconds since the epoch, the store's clock."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """User metadata, lower-case names without ``x-amz-meta-``. Empty in listings."""
+    etag: str = ""
+    """eTag without quotes: after a plain PUT the md5 of the bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

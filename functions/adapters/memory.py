@@ -65,10 +65,12 @@ class MemoryStore:
 
 
 def _stored(bucket: str, key: str, body: bytes, metadata: Mapping[str, str]) -> StoredObject:
+    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
     info = ObjectInfo(
         bucket=bucket,
         key=key,
-        version=hashlib.md5(body, usedforsecurity=False).hexdigest(),
+        version=etag,
+        etag=etag,
         size=len(body),
         modified=time.time(),
         metadata={name.lower(): value for name, value in metadata.items()},

@@ -312,17 +312,20 @@ def _info(bucket: str, key: str, headers: Mapping[str, str]) -> ObjectInfo:
         size=int(headers["content-length"]),
         modified=parsedate_to_datetime(headers["last-modified"]).timestamp(),
         metadata={name.removeprefix(_META): value for name, value in named.items() if name.startswith(_META)},
+        etag=named.get("etag", "").strip('"'),
     )
 
 
 def _listed(bucket: str, item: ElementTree.Element, space: str) -> ObjectInfo:
     version = item.findtext(space + "VersionId") or ""
+    etag = (item.findtext(space + "ETag") or "").strip('"')
     return ObjectInfo(
         bucket=bucket,
         key=unquote_plus(item.findtext(space + "Key") or ""),
-        version=version if version not in ("", "null") else (item.findtext(space + "ETag") or "").strip('"'),
+        version=version if version not in ("", "null") else etag,
         size=int(item.findtext(space + "Size") or 0),
         modified=datetime.fromisoformat(item.findtext(space + "LastModified") or "").timestamp(),
+        etag=etag,
     )
 
 

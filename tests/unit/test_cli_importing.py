@@ -203,3 +203,40 @@ def test_ctrl_c_sends_no_more_than_what_is_in_work(images: Path) -> None:
 def test_without_a_terminal_a_line_says_how_long_it_will_take(report: Report, line: str) -> None:
     """What was findable before says nothing about the speed."""
     assert progress_line(report, 10.0) == line
+
+
+class Versioned(Store):
+    """A bucket that keeps versions: the version is no md5."""
+
+    def head(self, bucket: str, key: str) -> Any:
+        """The versionId, beside the eTag."""
+        found = super().head(bucket, key)
+        return replace(found, version=f"v-{found.version}") if found and bucket == "catalogue" else found
+
+    def list(self, bucket: str, prefix: str = "") -> Any:
+        """The same in listings."""
+        for found in super().list(bucket, prefix):
+            yield replace(found, version=f"v-{found.version}") if bucket == "catalogue" else found
+
+    def put(self, bucket: str, key: str, body: bytes, **more: Any) -> str:
+        """The versionId."""
+        version = super().put(bucket, key, body, **more)
+        return f"v-{version}" if bucket == "catalogue" else version
+
+
+@pytest.mark.parametrize("kind", [Store, Versioned])
+@pytest.mark.parametrize("page", [1000, 1])
+def test_what_the_store_has_is_known_by_its_bytes(
+    kind: type[Store], page: int, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one page of a listing, or key by key in a museum that has more; also where versions are no md5."""
+    monkeypatch.setattr(importing, "ONE_PAGE", page)
+    store = kind()
+    store.ends = {RECORD: how("indexed"), PHOTO: how("indexed")}
+    assert imported(store, images, VASE).findable == 1
+    store.sent.clear()
+    again = imported(store, images, VASE)
+    assert (again.findable, again.unchanged, store.sent) == (1, 1, [])
+    (images / "a.jpg").write_bytes(b"another photo")
+    assert imported(store, images, VASE).findable == 1
+    assert store.sent == [PHOTO]
