@@ -201,6 +201,7 @@ def logs_command(state: Path, as_json: bool, part: str | None, follow: bool, lin
     if missing or not files:
         names = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
         raise click.ClickException(f"no log of {part or 'any part'} in {folder}; there are: {names}")
+    files += [died for file in files if (died := file.with_suffix(".err")).exists() and died.stat().st_size]
     argv = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]  # -F: a log is moved away when it is full
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tail:
         try:

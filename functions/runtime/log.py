@@ -6,10 +6,27 @@ import json
 import logging
 import sys
 import time
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any
+
+from functions.runtime.settings import load
 
 if TYPE_CHECKING:
     from functions.runtime.envelope import Incoming
+
+
+MAX_BYTES = 5_000_000
+"""Of a log file, before it is moved aside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """Where the lines go."""
+
+    museum_log_file: str = ""
+    """A file, moved aside when it is full. Empty: standard error, which containers want. Through a supervisor's pipe a line costs
+    0.2 ms of its CPU."""
 
 
 class JsonLines(logging.Formatter):
@@ -29,14 +46,21 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send the ``museum`` loggers to standard error as JSON lines. Safe to repeat."""
+    """Send the ``museum`` loggers to standard error, or to the file that is set, as JSON lines. Safe to repeat."""
     logger = logging.getLogger("museum")
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = handler_of(load(LogSettings).museum_log_file)
         handler.setFormatter(JsonLines())
         logger.addHandler(handler)
         logger.setLevel(level)
         logger.propagate = False
+
+
+def handler_of(file: str) -> logging.Handler:
+    """Opened with the first line: gunicorn forks after the import."""
+    if not file:
+        return logging.StreamHandler(sys.stderr)
+    return RotatingFileHandler(file, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True)
 
 
 def event_line(log: logging.Logger, function: str, incoming: Incoming | None, outcome: str, started: float) -> None:

@@ -149,13 +149,18 @@ class Stack:
         port = self.state.ports[f"{step}_{lane}"]
         argv = ("functions_framework", "--source", str(FUNCTIONS / step / "main.py"), "--target", step)
         extra = {"PORT": str(port), "THREADS": str(threads), "MUSEUM_LANE": lane, **MALLOC.get(step, {})}
-        return self._python(f"{step}-{lane}", argv, port=port, extra=extra)
+        name = f"{step}-{lane}"
+        return self._python(name, argv, port=port, extra={**extra, **self._log(name)})
 
     def _trigger(self, lane: Lane) -> Part:
         port = self.state.ports[f"outbox_{lane}"]
         urls = [f"{step.name}=http://127.0.0.1:{self.state.ports[f'{step.name}_{lane}']}" for step in pipeline.STEPS]
         extra = {"MUSEUM_LANE": lane, "MUSEUM_FUNCTIONS": ",".join(urls), "MUSEUM_OUTBOX_PORT": str(port)}
-        return self._python(f"trigger-{lane}", ("functions.trigger.main",), port=port, extra=extra)
+        name = f"trigger-{lane}"
+        return self._python(name, ("functions.trigger.main",), port=port, extra={**extra, **self._log(name)})
+
+    def _log(self, name: str) -> dict[str, str]:
+        return {supervise.LOG_FILE: str(self.folder / "logs" / f"{name}.log")}
 
     def _python(self, name: str, module: tuple[str, ...], *, port: int | None, extra: Mapping[str, str]) -> Part:
         env = {

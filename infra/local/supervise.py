@@ -19,6 +19,8 @@ from infra.local.part import MARK, Part, end_orphans, processes_of
 
 LAUNCH = Path(__file__).with_name("launch.py")
 MAX_LOG = "5MB"
+LOG_FILE = "MUSEUM_LOG_FILE"
+"""A part that has it writes its own log; what it says besides, a traceback as it dies, is in ``<part>.err``."""
 STOP_DEADLINE = 40.0
 """Seconds until what does not stop is ended: above every part's grace."""
 
@@ -48,9 +50,14 @@ def configuration(state: Path, parts: Iterable[Part]) -> str:
             "autostart=false", "autorestart=true", "startsecs=1", "startretries=1000000",
             f"stopsignal={part.stop_signal.name.removeprefix('SIG')}", f"stopwaitsecs={part.grace:.0f}",
             "stopasgroup=false", "killasgroup=true", "redirect_stderr=true",
-            f"stdout_logfile={logs}/{part.name}.log", f"stdout_logfile_maxbytes={MAX_LOG}", "stdout_logfile_backups=1", "",
+            f"stdout_logfile={output_of(part, logs)}", f"stdout_logfile_maxbytes={MAX_LOG}", "stdout_logfile_backups=1", "",
         ]  # fmt: skip
     return "\n".join(lines)
+
+
+def output_of(part: Part, logs: Path) -> Path:
+    """Where the supervisor writes what a part says."""
+    return logs / f"{part.name}{'.err' if LOG_FILE in part.env else '.log'}"
 
 
 def write(state: Path, parts: list[Part]) -> None:
@@ -65,6 +72,7 @@ def write(state: Path, parts: list[Part]) -> None:
     target.write_text(json.dumps(described))
     (state / "run" / "supervisord.conf").write_text(configuration(state, parts))
     for part in parts:
+        (state / "logs" / f"{part.name}.log").touch()
         part.folder.mkdir(parents=True, exist_ok=True)
         part.prepare()
         (state / "run" / f"{part.name}.starts").write_text("")
@@ -159,5 +167,5 @@ class Supervisor:
 
 def end_of_log(state: Path, name: str, lines: int = 15) -> str:
     """The last lines that a part wrote."""
-    log = state / "logs" / f"{name}.log"
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+    files = [file for file in (state / "logs" / f"{name}.log", state / "logs" / f"{name}.err") if file.exists()]
+    return "\n".join("\n".join(file.read_text(errors="replace").splitlines()[-lines:]) for file in files)

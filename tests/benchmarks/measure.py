@@ -269,9 +269,9 @@ class Plan:
     """How much is measured."""
 
     rounds: int = 3
-    small: int = 48
+    small: int = 96
     """Photos of 500 to 700 px a round."""
-    six: int = 32
+    six: int = 48
     """Photos of 6 megapixels a round."""
     queries: int = 15
     idle_seconds: float = 20.0
