@@ -7,7 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +18,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from functions.adapters.onnx import OnnxEncoder
+from functions.events import upload_id
 from functions.preprocess.decode import MIN_SIDE, decode
 from functions.preprocess.pixels import SIZE, pixels
+from functions.results import Result
+from functions.results import decode as decode_result
+from tests.fixtures.stack import Running, wait_for
 from tests.fixtures.triton import Served
 from tests.integration.each_image import LIMITS, Outcome
+from tests.servers import missing
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "images"
 MAX_SECONDS = 5.0
 MAX_MB = 512
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:::PIL"),
-    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no shared images at {FOLDER}"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
 TAKEN = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_images() -> None:
+    """Skips, or fails in CI, where the folder is not beside the checkout."""
+    if not FOLDER.is_dir():
+        missing(f"no shared images: put them into {FOLDER}")
 
 
 def run(folder: Path, *more: str) -> list[Outcome]:
@@ -71,6 +82,33 @@ def test_none_takes_long_or_much_memory(outcomes: dict[str, Outcome]) -> None:
     """5 s and 512 MB for the worst of them."""
     assert {name: outcome.seconds for name, outcome in outcomes.items() if outcome.seconds > MAX_SECONDS} == {}
     assert {name: outcome.peak_mb for name, outcome in outcomes.items() if outcome.peak_mb > MAX_MB} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_every_file_reaches_its_end_through_the_whole_stack(outcomes: dict[str, Outcome], running: Running) -> None:
+    """Uploaded four at a time: completed, or rejected with the reason that decoding gives; none failed, no worker died."""
+    before = running.stack.status()
+    run_id = f"{time.time_ns():x}"
+
+    def upload(name: str) -> tuple[str, str]:
+        key = f"local/tests/{run_id}-{Path(name).parent}/{Path(name).name}"
+        version = running.store.put("queries", key, (FOLDER / name).read_bytes(), content_type="application/octet-stream")
+        return name, f"{upload_id('queries', key, version)}.json"
+
+    def result(key: str) -> Result:
+        return decode_result(wait_for(f"the result {key}", lambda: running.store.get("results", key), seconds=180).body)
+
+    with ThreadPoolExecutor(4) as pool:
+        uploads = dict(pool.map(upload, outcomes))
+    assert len(set(uploads.values())) == 634
+    results = {name: result(key) for name, key in uploads.items()}
+    assert {name: one.reason for name, one in results.items() if one.status == "failed"} == {}
+    assert all(one.reason for one in results.values() if one.status == "rejected")
+    assert {name: one.code or "" for name, one in results.items()} == {name: one.code for name, one in outcomes.items()}
+    after = running.stack.status()
+    assert all(part.ready for part in after)
+    assert [(part.name, part.pid, part.restarts) for part in after] == [(part.name, part.pid, part.restarts) for part in before]
 
 
 def readable(file: Path) -> bool:
