@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from collections.abc import Mapping
+from pathlib import Path
 
-from functions.catalogue.threshold import Verdict
+import pytest
+from click.testing import CliRunner
+from click.testing import Result as Answer
+
+from functions.catalogue.threshold import Calibration, Verdict
+from functions.cli import demo
+from functions.cli import stack as commands
 from functions.cli.client import Found
 from functions.cli.demo import as_data, problems_of, report_problems
 from functions.cli.importing import Report
 from functions.results import Hit, Result
+from infra.local import stamps
 
 
 def found(*objects: str, similar: bool | None) -> Found:
@@ -66,3 +75,104 @@ def test_for_programs_it_prints_the_import_and_both_results() -> None:
     assert data["known"]["hits"][0]["object_id"] == "coin"
     assert data["stranger"]["verdict"]["similar"] is False
     assert data["problems"] == []
+
+
+class FakeStack:
+    """A stack that starts at once, or fails to."""
+
+    def __init__(self, *, up: bool = False, fails: bool = False) -> None:
+        self.supervisor = self
+        self.running = up
+        self.fails = fails
+        self.stops = 0
+
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.running
+
+    def up(self, **_: object) -> None:
+        """Start."""
+        self.running = True
+        if self.fails:
+            raise SystemExit("triton does not get ready")
+
+    def environment(self) -> dict[str, str]:
+        """Nothing is asked of it."""
+        return {}
+
+    def down(self) -> None:
+        """Stop."""
+        self.running, self.stops = False, self.stops + 1
+
+
+class FakeSearcher:
+    """Finds what the test says, by the photo's name."""
+
+    found: Mapping[str, Found] = {}
+
+    def __init__(self, _environment: Mapping[str, str]) -> None:
+        pass
+
+    def __enter__(self) -> FakeSearcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def search(self, photo: Path) -> Found:
+        """One search."""
+        return self.found[photo.name]
+
+
+CATALOGUE = stamps.DemoCatalogue(
+    table=Path("t.csv"), images=Path("i"), categories={"coin": "coins"}, query=Path("query"), query_object="coin",
+    stranger=Path("stranger"), strangers=(),
+)  # fmt: skip
+FITTED = Calibration(fingerprint="f", size=330, strangers=300, start=1.0, share=0.1, scale=0.2)
+
+
+def run_demo(monkeypatch: pytest.MonkeyPatch, folder: Path, stack: FakeStack, known: Found, *arguments: str) -> Answer:
+    """The command, with servers that answer at once."""
+    FakeSearcher.found = {"query": known, "stranger": STRANGER}
+    for where, name, value in (
+        (commands, "ENDS", ()),
+        (commands, "stack_of", lambda _: stack),
+        (demo, "Searcher", FakeSearcher),
+        (demo, "calibrate", lambda *_: FITTED),
+        (demo.importing, "run", lambda *_, **__: Report(photos=1, findable=1)),
+        (stamps, "fetch", lambda *_: Path()),
+        (stamps, "build", lambda *_: CATALOGUE),
+    ):
+        monkeypatch.setattr(where, name, value)
+    return CliRunner().invoke(demo.demo_command, ["--state", str(folder), *arguments])
+
+
+@pytest.mark.parametrize(("known", "code"), [(GOOD, 0), (found("medal", similar=True), 1)])
+def test_the_exit_code_says_whether_it_is_as_expected(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: Found, code: int
+) -> None:
+    """Without a terminal everything is stopped again in either case, and JSON stands alone on standard output."""
+    stack = FakeStack()
+    answer = run_demo(monkeypatch, tmp_path, stack, known, "--json")
+    assert answer.exit_code == code
+    assert json.loads(answer.stdout)["problems"] == ([] if code == 0 else ["expected coin first, found medal"])
+    assert (stack.running, stack.stops) == (False, 1)
+    shown = run_demo(monkeypatch, tmp_path, FakeStack(), known)
+    assert ("not as expected" in shown.output) == bool(code)
+
+
+def test_the_demo_leaves_a_stack_that_is_up_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It would import into somebody's catalogue."""
+    stack = FakeStack(up=True)
+    answer = run_demo(monkeypatch, tmp_path, stack, GOOD)
+    assert answer.exit_code == 1
+    assert "give the demo a folder of its own with --state" in answer.stderr
+    assert (stack.running, stack.stops) == (True, 0)
+
+
+def test_a_demo_that_cannot_start_stops_what_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And fails."""
+    stack = FakeStack(fails=True)
+    answer = run_demo(monkeypatch, tmp_path, stack, GOOD)
+    assert answer.exit_code == 1
+    assert (stack.running, stack.stops) == (False, 1)
