@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from functions.adapters.s3 import S3Store
 from functions.adapters.triton import TritonEncoder
 from functions.catalogue.keys import photo_key
 from functions.cli import importing
-from functions.cli.client import Searcher
+from functions.cli.client import Found, Searcher
 from functions.embed.handler import unpacked
 from functions.events import Image, QueryEmbedded, Vector, upload_id
 from functions.preprocess import handler as preprocess
@@ -37,6 +38,8 @@ from infra.local.stack import Stack
 from tests.benchmarks import meter, photos
 from tests.benchmarks.loops import BUCKET, Spent, Style, Team
 
+AT_ONCE = 4
+"""Queries on their way while their CPU is measured."""
 WARM = 8
 """Photos that go through the pipeline before the first round, so that clients are imported and connected; loops come so."""
 
@@ -83,8 +86,10 @@ class Measured:
     cosines: list[float] = field(default_factory=list)
     """Of the pipeline's vectors of 6-megapixel photos to those of the naive loop."""
     latencies: list[Latency] = field(default_factory=list)
+    more: list[Round] = field(default_factory=list)
+    """Imports of a further photo of objects whose records are there."""
     query_cpu: dict[str, float] = field(default_factory=dict)
-    """Milliseconds of CPU a query by part."""
+    """Milliseconds of CPU a query by part, four at a time."""
     pss: dict[str, float] = field(default_factory=dict)
     """MB by part, at the end."""
     rss: float = 0.0
@@ -186,24 +191,31 @@ class Bench:
         connection.close()
         return Bare(fsync=synced, broker=broker, s3_put=put, s3_get=get)
 
-    def latency(self, files: list[Path]) -> tuple[list[Latency], dict[str, float]]:
-        """One photo at a time: the bare stages, then the pipeline. Also the CPU of a query by part."""
-        stages = Stages(self)
-        measured = []
-        pids = self.pids
-        spent = dict.fromkeys(pids, 0.0)
+    def latency(self, files: list[Path]) -> list[Latency]:
+        """One photo at a time: the bare stages, then the pipeline."""
+        stages, measured = Stages(self), []
         with Searcher(self.environment) as searcher:
             for number, file in enumerate(files):
                 bare = stages.run(file)
-                before = meter.cpu_of(pids)
-                found = searcher.search(file)
-                if found.result.status != "completed":
-                    raise RuntimeError(f"{file.name}: {found.result.status}: {found.result.reason}")
-                after = meter.cpu_of(pids)
+                found = completed(searcher, file)
                 if number:  # the first opens connections, there as here
                     measured.append(Latency(found.seconds * 1000, bare, stages.search_cpu))
-                    spent = {name: total + after[name] - before[name] for name, total in spent.items()}
-        return measured, {name: total / len(measured) for name, total in spent.items()}
+        return measured
+
+    def query_cpu(self, files: list[Path]) -> dict[str, float]:
+        """CPU of a query by part, four at a time: the kernel counts in ticks of 10 ms, which one query alone does not fill."""
+        pids = self.pids
+        before = meter.cpu_of(pids)
+
+        def search(share: list[Path]) -> None:
+            with Searcher(self.environment) as searcher:
+                for file in share:
+                    completed(searcher, file)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(search, (files[number::AT_ONCE] for number in range(AT_ONCE))))
+        after = meter.cpu_of(pids)
+        return {name: (after[name] - before[name]) / len(files) for name in pids}
 
 
 class Stages:
@@ -254,6 +266,14 @@ class Stages:
         store_result(bench.store, BUCKET, made)
 
 
+def completed(searcher: Searcher, file: Path) -> Found:
+    """A search that must succeed."""
+    found = searcher.search(file)
+    if found.result.status != "completed":
+        raise RuntimeError(f"{file.name}: {found.result.status}: {found.result.reason}")
+    return found
+
+
 def median_ms(call: Callable[[], Any], times: int) -> float:
     """The median of some calls, in milliseconds."""
     taken = []
@@ -273,6 +293,8 @@ class Plan:
     """Photos of 500 to 700 px a round."""
     six: int = 48
     """Photos of 6 megapixels a round."""
+    more: int = 48
+    """Further photos of catalogued objects a round."""
     queries: int = 15
     idle_seconds: float = 20.0
 
@@ -308,8 +330,14 @@ def measure(plan: Plan, up: Stack, folder: Path, say: Callable[[str], None]) -> 
             measured.cosines += [float(ours[name] @ vector) for name, vector in theirs.items()]
             for team in teams[:2]:
                 loop_round(measured, f"six {team.name}", team, six_files, say)
+            more = photos.named_anew(folder / f"more-{number}", small_files[: plan.more], bench.tag)
+            measured.more.append(bench.pipeline_round(more, museum))
     say("queries, one at a time")
-    measured.latencies, measured.query_cpu = bench.latency(demo[-plan.queries :])
+    measured.latencies = bench.latency(demo[-plan.queries :])
+    say("queries, four at a time")
+    queries = photos.fresh(folder / "queries", demo[: plan.small], f"{bench.tag}q")
+    bench.query_cpu(queries[:WARM])
+    measured.query_cpu = bench.query_cpu(queries[WARM:])
     running = bench.pids
     measured.pss = {name: meter.memory(pids).pss for name, pids in running.items()}
     measured.rss = sum(meter.memory(pids).rss for pids in running.values())
