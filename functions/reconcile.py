@@ -40,12 +40,14 @@ class Look:
     """Uploads that have ended, and that the bucket no longer has: removed, or overwritten."""
 
 
-def look(store: ObjectStore, bucket: str, ends: Iterator[ObjectInfo], raised: Container[str], *, now: float) -> Look:
+def look(
+    store: ObjectStore, bucket: str, ends: Iterator[ObjectInfo], raised: Container[str], *, now: float, patient: bool
+) -> Look:
     """Compare. The ends are listed first: what ends meanwhile is young.
 
-    Queues are in order: while uploads end, only those that were overtaken are lost, and the later ones wait for their turn.
-    Raised all the same, a long import would be decoded and embedded twice. The middle of what ended in the last 10 s is how
-    far the work is; the latest would be a photo that a person saved, whose lane overtakes the import's. Records are not
+    ``patient``: queues are in order, so while uploads end, only those that were overtaken are lost, and the later ones wait for
+    their turn. Raised all the same, a long import would be decoded and embedded twice. The middle of what ended in the last 10 s
+    is how far the work is; the latest would be a photo that a person saved, whose lane overtakes the import's. Records are not
     embedded, and overtake photos. What was ``raised`` says nothing of the bucket's own events, which there may be none of.
     """
     ended = ended_at(ends)
@@ -58,7 +60,7 @@ def look(store: ObjectStore, bucket: str, ends: Iterator[ObjectInfo], raised: Co
             waiting.append(info)
         elif at is not None and at >= now - MIN_AGE and identity not in raised:
             recent[is_record(info)].append(info.modified)
-    reached = {record: median_low(times) if times else math.inf for record, times in recent.items()}
+    reached = {record: median_low(times) if times and patient else math.inf for record, times in recent.items()}
     return Look(overdue=[info for info in waiting if info.modified < reached[is_record(info)]], unlisted=set(ended))
 
 
@@ -128,12 +130,17 @@ class Sweep:
         self._raised: dict[str, float] = {}
         self._settled: set[str] = set()
 
-    def due(self, *, now: float | None = None) -> Iterator[Missing]:
-        """What to raise now: first what somebody may wait for. ``now`` is the store's clock."""
+    def due(self, *, now: float | None = None, patient: bool = False) -> Iterator[Missing]:
+        """What to raise now: first what somebody may wait for. ``now`` is the store's clock.
+
+        ``patient`` leaves in peace what of the catalogue waits behind an import that goes on; never a query, for which a person
+        waits.
+        """
         self._raised = {identity: at for identity, at in self._raised.items() if time.monotonic() - at < AGAIN}
         store, buckets, at = self._store, self._buckets, time.time() if now is None else now
-        queries = look(store, buckets.queries, store.list(buckets.results), self._raised, now=at)
-        catalogue = look(store, buckets.catalogue, store.list(buckets.state, outcome.PREFIX), self._raised, now=at)
+        queries = look(store, buckets.queries, store.list(buckets.results), self._raised, now=at, patient=False)
+        ends = store.list(buckets.state, outcome.PREFIX)
+        catalogue = look(store, buckets.catalogue, ends, self._raised, now=at, patient=patient)
         for listed in (*queries.overdue, *catalogue.overdue):
             if identity_of(listed) not in self._raised and not is_part(listed, buckets):
                 info = store.head(listed.bucket, listed.key)  # a listing does not say in which lane somebody waits

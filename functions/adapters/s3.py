@@ -47,6 +47,8 @@ _NOT_FOUND = 404
 _TAKEN = (409, 412)
 _CANNOT_SAY = (403, 405, 501)
 """Answers of a server that has no versions (JuiceFS), or tells nobody of them."""
+_NOT_NOW = (429, 499)
+"""Too many requests; and what MinIO says of requests that it gives up as it stops."""
 _REFUSES_ALL = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed")
 """Codes of credentials that no request would get through with."""
 _STRIPES = 64
@@ -376,6 +378,6 @@ def _refused(answer: BaseHTTPResponse, bucket: str) -> NoReturn:
     said = f"it answers {answer.status} {code}".rstrip()
     if code == "NoSuchBucket":
         raise _unknown(bucket)
-    if answer.status >= 500 or answer.status == 429 or code in _REFUSES_ALL or _is_text(answer):
+    if answer.status >= 500 or answer.status in _NOT_NOW or code in _REFUSES_ALL or _is_text(answer):
         raise Unavailable("s3", said)
     raise Retry(f"S3: {said} for bucket {bucket}")

@@ -62,7 +62,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
         pause = every
         try:
             found = []
-            for one in sweep.due():
+            for one in sweep.due(patient=every is not None):
                 if fix:
                     publish(one, outbox, settings)
                     sweep.raised(one)

@@ -391,6 +391,7 @@ def xml(code: str) -> bytes:
         (Answer(500, xml("InternalError")), Unavailable),
         (Answer(502, b"<html><p>Bad gateway"), Unavailable),
         (Answer(429, b""), Unavailable),
+        (Answer(499, xml("ClientDisconnected")), Unavailable),
         (Answer(403, xml("RequestTimeTooSkewed")), Unavailable),
         (Answer(403, xml("AccessDenied")), Retry),
         (Answer(404, b"not S3 at all"), Retry),

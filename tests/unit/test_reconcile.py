@@ -259,8 +259,29 @@ def test_what_waits_behind_work_that_goes_on_is_left_in_peace() -> None:
     for number in (0, 1, 3, 4, 5):
         end(world, uploads[number], 200.0 + number)
     sweep = Sweep(world.store, BUCKETS)
-    assert [one.upload_id for one in sweep.due(now=206.0)] == [uploads[2]]
-    assert {one.upload_id for one in sweep.due(now=216.0)} == {uploads[number] for number in (2, 6, 7, 8, 9)}
+    assert [one.upload_id for one in sweep.due(now=206.0, patient=True)] == [uploads[2]]
+    assert {one.upload_id for one in sweep.due(now=216.0, patient=True)} == {uploads[number] for number in (2, 6, 7, 8, 9)}
+
+
+def test_who_asks_is_told_of_all_that_has_not_ended() -> None:
+    """``museum reconcile`` by hand does not guess what is on its way."""
+    world = World()
+    uploads = import_of_ten(world)
+    end(world, uploads[5], 200.0)
+    assert {one.upload_id for one in Sweep(world.store, BUCKETS).due(now=206.0)} == set(uploads) - {uploads[5]}
+
+
+def test_a_query_is_raised_whatever_ends_beside_it() -> None:
+    """A person waits."""
+    world = World()
+    made = []
+    for number in range(4):
+        key = f"local/someone/{number}/q.jpg"
+        made.append(upload_id("queries", key, world.store.put("queries", key, bytes([number]), content_type="x/y")))
+        aged(world, "queries", key, 100.0 + number)
+    world.store.put("results", f"{made[0]}.json", b"{}", content_type="x/y")
+    aged(world, "results", f"{made[0]}.json", 205.0)
+    assert [one.upload_id for one in Sweep(world.store, BUCKETS).due(now=206.0, patient=True)] == made[1:]
 
 
 def test_a_photo_that_overtook_an_import_does_not_make_the_import_look_lost() -> None:
@@ -269,7 +290,7 @@ def test_a_photo_that_overtook_an_import_does_not_make_the_import_look_lost() ->
     uploads = import_of_ten(world)
     for number in (0, 1, 2, 9):
         end(world, uploads[number], 200.0)
-    assert list(Sweep(world.store, BUCKETS).due(now=206.0)) == []
+    assert list(Sweep(world.store, BUCKETS).due(now=206.0, patient=True)) == []
 
 
 def test_without_notifications_what_the_sweep_raised_itself_holds_nothing_back() -> None:
@@ -279,11 +300,11 @@ def test_without_notifications_what_the_sweep_raised_itself_holds_nothing_back()
     for number in range(5, 10):
         aged(world, "catalogue", photo_key("local", f"o{number}", "a.jpg"), 150.0)
     sweep = Sweep(world.store, BUCKETS)
-    for one in sweep.due(now=120.0):
+    for one in sweep.due(now=120.0, patient=True):
         sweep.raised(one)
     for identity in uploads[:5]:
         end(world, identity, 175.0)
-    assert {one.upload_id for one in sweep.due(now=180.0)} == set(uploads[5:])
+    assert {one.upload_id for one in sweep.due(now=180.0, patient=True)} == set(uploads[5:])
 
 
 def test_records_of_an_import_do_not_make_its_photos_look_lost() -> None:
@@ -296,7 +317,7 @@ def test_records_of_an_import_do_not_make_its_photos_look_lost() -> None:
         aged(world, "catalogue", key, 100.0 + number)
         end(world, upload_id("catalogue", key, version), 200.0)
     end(world, uploads[0], 200.0)
-    assert list(Sweep(world.store, BUCKETS).due(now=206.0)) == []
+    assert list(Sweep(world.store, BUCKETS).due(now=206.0, patient=True)) == []
 
 
 def test_a_catalogue_photo_that_a_person_waits_for_is_raised_in_its_lane() -> None:

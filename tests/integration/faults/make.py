@@ -18,6 +18,8 @@ OBJECTS = 10
 """Objects in the catalogue before the first fault."""
 INTERACTIVE: Mapping[str, str] = MappingProxyType({"lane": "interactive"})
 """Metadata of a catalogue photo whose owner waits for it."""
+ELSEWHERE = "elsewhere"
+"""Museum of the new objects: queries do not see them, else one of hundreds would be more alike than what they look for."""
 MIX: tuple[Kind, ...] = ("query", "import", "query", "catalogue", "query", "query", "import", "query", "broken", "spoilt")
 
 
@@ -31,7 +33,8 @@ class Maker:
 
     def known(self, number: int) -> tuple[Upload, bytes]:
         """The photo of an object that queries will look for."""
-        return self._catalogue("catalogue", f"{self._seed}-{number}", pictures.known(self._seed * 1000 + number))
+        museum = self._settings.museum_default_museum
+        return self._catalogue("catalogue", f"{self._seed}-{number}", pictures.known(self._seed * 1000 + number), museum=museum)
 
     def query(self) -> tuple[Upload, bytes]:
         """A changed photo of one of the known objects."""
@@ -48,13 +51,13 @@ class Maker:
                 return self._query("broken", self._no_photo(), "")
             case kind:
                 body = self._no_photo() if kind == "spoilt" else pictures.known(self._rng.getrandbits(32))
-                return self._catalogue(kind, f"{self._seed}-new-{secrets.token_hex(8)}", body)
+                return self._catalogue(kind, f"{self._seed}-new-{secrets.token_hex(8)}", body, museum=ELSEWHERE)
 
     def _no_photo(self) -> bytes:
         return b"no photo: " + self._rng.randbytes(200)
 
-    def _catalogue(self, kind: Kind, object_id: str, body: bytes) -> tuple[Upload, bytes]:
-        key = photo_key(self._settings.museum_default_museum, object_id, "photo.jpg")
+    def _catalogue(self, kind: Kind, object_id: str, body: bytes, *, museum: str) -> tuple[Upload, bytes]:
+        key = photo_key(museum, object_id, "photo.jpg")
         return _upload(kind, self._settings.museum_bucket_catalogue, key, body, object_id), body
 
     def _query(self, kind: Kind, body: bytes, object_id: str) -> tuple[Upload, bytes]:

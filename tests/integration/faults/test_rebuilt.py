@@ -47,7 +47,8 @@ def test_uploads_whose_messages_were_wiped_with_rabbitmq_are_raised_again(victim
         until(lambda: connected(victim), 30, "the trigger has found the new RabbitMQ")
         # not all ten: the bucket's spooled notification of the last may have come after the wipe
         until(lambda: 0 < load.in_flight <= reconcile(victim).count("queries/"), 60, "what was lost is old enough to be missed")
-        assert reconcile(victim, "--fix").count("raised again: queries/") == load.in_flight
+        lost = load.in_flight
+        assert reconcile(victim, "--fix").count("raised again: queries/") == lost
         assert drained(load, 60)
         assert load.report().clean, table("RabbitMQ wiped", load.report())
 
