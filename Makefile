@@ -32,6 +32,7 @@ lint: setup-dev ## check types and style
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy --no-error-summary
+	@echo "ruff and mypy: nothing to say"
 
 bench: setup-dev ## measure; prints the README's table
 	@.venv/bin/pytest -q -s tests/benchmarks

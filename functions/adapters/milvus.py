@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 TIMEOUT = 8.0
 """Seconds a call may take: below every step's timeout, also with the wait for a client that is being made."""
+NO_IDLE_PINGS = {"grpc.keepalive_permit_without_calls": 0}
+"""pymilvus pings each 10 s also when nothing is asked, for which a gRPC server may end the connection (too_many_pings)."""
 MAX_TEXT = 4096
 """Bytes of the longest text column: an S3 key has 1024, which percent signs (:func:`_safe`) can make three times as many."""
 PREFIX = "images_"
@@ -74,7 +76,7 @@ class MilvusIndex:
                 raise Unavailable("milvus", f"{self._uri}: another thread still waits for a connection")
             try:
                 if self._made is None:
-                    self._made = _pymilvus().MilvusClient(self._uri, timeout=TIMEOUT)
+                    self._made = _pymilvus().MilvusClient(self._uri, timeout=TIMEOUT, grpc_options=NO_IDLE_PINGS)
             finally:
                 self._lock.release()
         return self._made

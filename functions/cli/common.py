@@ -11,6 +11,10 @@ import click
 if TYPE_CHECKING:
     from infra.local.stack import Stack
 
+DEFAULT_STATE = Path(".museum")
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended, as shells have it."""
+
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -19,7 +23,7 @@ def state_option(command: F) -> F:
     return click.option(
         "--state",
         type=click.Path(file_okay=False, path_type=Path),
-        default=Path(".museum"),
+        default=DEFAULT_STATE,
         envvar="MUSEUM_STATE",
         show_default=True,
         show_envvar=True,
@@ -54,7 +58,10 @@ def running_stack(state: Path) -> Stack:
     """The stack in a folder, which must be up."""
     stack = stack_of(state)
     if not stack.supervisor.is_up():
-        raise click.ClickException(f"no stack is up in {state}: start one with `museum up --detach --state {state}`")
+        raise click.ClickException(
+            f"no stack is up in {state.resolve()}: name the folder of yours with --state or MUSEUM_STATE, or start one here with "
+            "`museum up --detach`"
+        )
     return stack
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -15,7 +16,7 @@ import click
 from functions.cli import importing, searching
 from functions.cli.calibrate import calibrate
 from functions.cli.client import Found, Searcher
-from functions.cli.common import bind_option, json_option, state_option
+from functions.cli.common import DEFAULT_STATE, bind_option, json_option, state_option
 from functions.cli.stack import interruptible, starting, stop, wait_for_end
 from functions.cli.stack import say as tell
 
@@ -49,6 +50,11 @@ def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
                 f"a stack is up in {state}, and the demo would import into it and stop it: stop it with `museum down`, or give "
                 "the demo a folder of its own with --state"
             )
+        if owned := [line for line in stack.borrowed() if "of the stack in" in line]:
+            raise click.ClickException(
+                "the demo would import into the servers of another stack, which this shell's environment names (`museum env`): "
+                "run it in a new shell. " + "; ".join(owned)
+            )
         say("[1/5] the photographs of the demo")
         demo = stamps.build(stamps.fetch(build.cache_folder()), build.cache_folder() / "demo")
         say("[2/5] RabbitMQ, S3, Milvus, Triton, functions and triggers")
@@ -75,7 +81,8 @@ def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
             say(problem)
         say(f"{'not ' if problems else ''}as expected, {time.monotonic() - started:.0f} s after the start")
         if sys.stdout.isatty() and not once and not problems:
-            say("everything is up: `museum search PHOTO`, `museum status`. Ctrl-C stops it.")
+            where = f" --state {shlex.quote(str(state))}" if state != DEFAULT_STATE else ""
+            say(f"everything is up: `museum search PHOTO{where}`, `museum status{where}`. Ctrl-C stops it.")
             wait_for_end(stack)
     finally:
         stop(stack)

@@ -25,7 +25,7 @@ from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
 from functions.catalogue.table import TableObject, TableRowError, read_table
 from functions.cli.announcements import Announcements
-from functions.cli.common import json_option, printable, running_stack, state_option
+from functions.cli.common import INTERRUPTED, json_option, printable, running_stack, state_option
 from functions.errors import MOMENTARY, MuseumError
 from functions.events import upload_id
 from functions.outcome import Outcome
@@ -41,8 +41,6 @@ LOOK_AFTER = 10.0
 SAY_EVERY = 10.0
 """Seconds between the lines that stand for the bar where there is no terminal."""
 ENDS = ("image.indexed.v1", "image.rejected.v1", "query.failed.v1")
-INTERRUPTED = 130
-"""Exit code of what Ctrl-C ended, as shells have it."""
 
 console = Console(stderr=True, highlight=False)
 

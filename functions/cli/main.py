@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from functions.cli.common import printable
+from functions.cli.common import INTERRUPTED, printable
 from functions.errors import MuseumError
 
 COMMANDS = {
@@ -44,6 +44,9 @@ class Lazy(click.Group):
         """Run a command; a server that is down is a sentence, not a traceback."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was done stays, the same command goes on from there", err=True)
+            ctx.exit(INTERRUPTED)
         except MuseumError as error:
             raise click.ClickException(f"{printable(str(error))}; `museum status` and `museum logs` show more") from error
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from functions.adapters.s3 import S3Store
-from functions.catalogue.classes import BY_CODE
+from functions.catalogue.classes import BY_CODE, UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME
 from functions.catalogue.hits import SHOWN
 from functions.catalogue.keys import record_key
@@ -107,8 +107,8 @@ def show(found: Found, top: int) -> None:
     if result.status != "completed":
         console.print(printable(f"{result.status} in {result.step}: {result.reason}"), style="red", markup=False)
         return
-    if result.reason:
-        console.print(printable(result.reason), style="yellow", markup=False)
+    if said := result.reason or judged(result):
+        console.print(printable(said), style="yellow" if result.reason else "", markup=False)
     table = Table("", "score", Column("object", overflow="fold"), "name", "class", box=None)
     for hit in result.hits[:top]:
         name = (hit.record or {}).get("Name", "")
@@ -123,5 +123,23 @@ def show(found: Found, top: int) -> None:
         for name, offers in result.draft.items():
             best = offers[0]
             sources = ", ".join(source.object_id for source in best.sources[:3])
-            draft.add_row(f"{BY_NAME[name].ru}", plain(best.value[:90]), f"{best.support:.0%}", plain(sources))
+            value = class_named(best.value) if name == "TypologyGK" else best.value
+            draft.add_row(BY_NAME[name].ru, plain(value[:90]), f"{best.support:.0%}", plain(sources))
         console.print(draft)
+
+
+def judged(result: Result) -> str:
+    """What the scores mean, where that is known."""
+    if result.verdict is None or not result.hits:
+        return ""
+    if result.verdict.similar is None:
+        return "whether anything is similar is not known in this collection yet: `museum calibrate` finds from which score on"
+    return f"similar: the best score {result.hits[0].score:.4f} is not below {result.verdict.threshold:.4f}"
+
+
+def class_named(value: str) -> str:
+    """A class by its name; what is none of the 15 as it is."""
+    try:
+        return class_of(value).ru
+    except UnknownClass:
+        return value

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infra.local.stack import Stack
 
 console = Console(highlight=False)
+MAX_PORT = 65535
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a polite kill, and a closed terminal."""
 
@@ -33,8 +34,8 @@ def asked_ports(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
     asked = {}
     for value in values:
         name, _, number = value.partition("=")
-        if not number.isdecimal():
-            raise click.BadParameter(f"expected NAME=NUMBER such as s3=9100, found {value!r}")
+        if not number.isdecimal() or not 1 <= int(number) <= MAX_PORT:
+            raise click.BadParameter(f"expected NAME=NUMBER such as s3=9100, with a number up to {MAX_PORT}, found {value!r}")
         asked[name] = int(number)
     return asked
 
@@ -132,8 +133,10 @@ def down_command(state: Path) -> None:
       museum down
       museum down --state /data/m
     """
-    stack_of(state).down()
-    say("stopped")
+    stack = stack_of(state)
+    was_up = stack.supervisor.is_up()
+    stack.down()  # also what a stack that was killed left
+    say("stopped" if was_up else f"no stack is up in {state.resolve()}")
 
 
 @click.command("status")

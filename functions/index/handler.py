@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from functions import outcome
 from functions.catalogue.keys import CatalogueKey, parse_catalogue
 from functions.catalogue.record import Listing
-from functions.errors import Retry
+from functions.errors import Reject, Retry
 from functions.events import CatalogueEmbedded, ImageIndexed, ImageRemoved, ObjectChanged, row_id, upload_id
 from functions.outcome import Outcome
 from functions.ports import IndexRow, ObjectStore, VectorIndex
@@ -74,6 +74,8 @@ def index(
 ) -> ImageIndexed:
     """Bring the object's rows up to date, and say whether what the event tells of is still so.
 
+    Raises ``Reject`` for a record that cannot be read, after that.
+
     ``collections`` gives :func:`known` ones: what is no new vector concerns them all.
     """
     made = made_by(event) if isinstance(event, CatalogueEmbedded) else None
@@ -94,13 +96,16 @@ def index(
         if made is not None:
             made = replace(made, status="indexed" if current else "superseded", ended_at=time.time())
             outcome.write(store, buckets.state, made)
-        if current and of_record:
-            outcome.write(store, buckets.state, outcome_of_record(event, listing(before, listings)))
+        problem = listing(before, listings).problem if current and of_record else ""
+        if current and of_record and not problem:
+            outcome.write(store, buckets.state, outcome.ended(event, "indexed", step="index"))
         told = {(event.key, event.version)} if made is None and event.version else set()
         aside = (gone | told) - set(before.versions.items())
         for key, version in aside:
             set_aside(upload_id(event.bucket, key, version), store, buckets)
         if not (written or aside) or snapshot(store, event.bucket, place) == before:
+            if problem:  # the photos stay findable, without what it says
+                raise Reject("bad-record", problem)
             return ImageIndexed(
                 **carried(event), fingerprint=",".join(fingerprints), status="indexed" if current else "superseded"
             )
@@ -125,13 +130,6 @@ def made_by(event: CatalogueEmbedded) -> Outcome:
         sha256=event.images[0].sha256,
         vectors=event.vectors,
     )
-
-
-def outcome_of_record(event: CatalogueEmbedded | ImageRemoved | ObjectChanged, listed: Listing) -> Outcome:
-    """The outcome of a record's version, by which the sweep knows that its event was not lost."""
-    if listed.problem:
-        return outcome.ended(event, "rejected", step="index", code="bad-record", reason=listed.problem)
-    return outcome.ended(event, "indexed", step="index")
 
 
 def snapshot(store: ObjectStore, bucket: str, place: CatalogueKey) -> Snapshot:

@@ -33,6 +33,14 @@ MALLOC = {"preprocess": {"MALLOC_MMAP_THRESHOLD_": "16777216", "MALLOC_TRIM_THRE
 """Pictures up to 16 MB stay in the heap instead of being mapped and zeroed anew: 50 ms of CPU for 6 megapixels instead of 65,
 for 10 MB more; larger ones go back to the system at once."""
 
+ADDRESSES = {
+    "MUSEUM_AMQP_URL": "RabbitMQ",
+    "AWS_ENDPOINT_URL": "S3",
+    "MUSEUM_MILVUS_URI": "Milvus",
+    "MUSEUM_TRITON_URL": "Triton",
+}
+"""What is not started where the environment names one."""
+
 Say = Callable[[str], None]
 
 
@@ -191,10 +199,12 @@ class Stack:
             say("the stack is up already")
             init.run(self, say, activate=activate)
             return
-        for part_mark in self._marks():
-            end_orphans(part_mark)
+        if [pid for mark in self._marks() for pid in end_orphans(mark)]:
+            self._wait_for_ports()
         self.state.bind = bind
         self.state.external = self.overrides(os.environ)
+        for line in self.borrowed():
+            say(line)
         state.write(self.folder, self.state)  # the folder is ours from here on: a start that is interrupted can be repeated
         build.assemble(build.build(build.cache_folder()), self.repository)
         with state.choosing():
@@ -207,6 +217,23 @@ class Stack:
         self._start(servers, say)
         init.run(self, say, activate=activate)
         self._start(workers, say)
+
+    def borrowed(self) -> list[str]:
+        """What the environment names instead of servers of ours, a line each, and whose they are where that can be seen."""
+        others = state.of_running_stacks(but=self.folder)
+        named = {name: value for name, value in self.overrides(os.environ).items() if name in ADDRESSES}
+        ports = {name: urlsplit(value if "//" in value else f"//{value}").port for name, value in named.items()}
+        owners = {name: f", of the stack in {others[port]}" for name, port in ports.items() if port in others}
+        return [
+            f"not started: {ADDRESSES[name]}, since {name} names another (port {ports[name]}{owners.get(name, '')})"
+            for name in named
+        ]
+
+    def _wait_for_ports(self, seconds: float = 5.0) -> None:
+        """What was just killed may keep its ports for a moment, and clients have noted them."""
+        until = time.monotonic() + seconds
+        while any(listens("127.0.0.1", port, 0.1) for port in self.state.ports.values()) and time.monotonic() < until:
+            time.sleep(0.05)
 
     def _marks(self) -> list[str]:
         try:
@@ -230,7 +257,8 @@ class Stack:
                 log = supervise.end_of_log(self.folder, name)
                 raise SystemExit(f"{name} does not get ready: {part.ready()}\n{log}")
             time.sleep(0.1)
-        say(f"ready after {time.monotonic() - started:.1f} s: {', '.join(part.name for part in parts)}")
+        if parts:
+            say(f"ready after {time.monotonic() - started:.1f} s: {', '.join(part.name for part in parts)}")
 
     def down(self) -> None:
         """Stop everything; what was stored stays."""

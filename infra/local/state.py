@@ -88,8 +88,16 @@ def write(folder: Path, state: State) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """One command at a time starts the stack of a folder; a second one says that it waits."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """One command at a time starts the stack of a folder; a second one says that it waits.
+
+    Raises ``StateError`` for a folder that cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StateError(f"the state folder {folder} cannot be made: {error.strerror}: choose another with --state") from None
+    if not os.access(folder, os.W_OK):
+        raise StateError(f"the state folder {folder} cannot be written: choose another with --state")
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:

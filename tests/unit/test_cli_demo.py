@@ -85,6 +85,11 @@ class FakeStack:
         self.running = up
         self.fails = fails
         self.stops = 0
+        self.named: list[str] = []
+
+    def borrowed(self) -> list[str]:
+        """What the environment names."""
+        return self.named
 
     def is_up(self) -> bool:
         """Whether it runs."""
@@ -176,3 +181,16 @@ def test_a_demo_that_cannot_start_stops_what_it_started(monkeypatch: pytest.Monk
     answer = run_demo(monkeypatch, tmp_path, stack, GOOD)
     assert answer.exit_code == 1
     assert (stack.running, stack.stops) == (False, 1)
+
+
+def test_the_demo_does_not_import_into_the_servers_of_another_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After ``eval "$(museum env)"`` they are in the environment; an S3 server of one's own is used."""
+    stack = FakeStack()
+    stack.named = ["not started: S3, since AWS_ENDPOINT_URL names another (port 9000, of the stack in /data/mine)"]
+    answer = run_demo(monkeypatch, tmp_path, stack, GOOD)
+    assert answer.exit_code == 1
+    assert "of the stack in /data/mine" in answer.output
+    assert "new shell" in answer.output
+    assert not stack.running
+    stack.named = ["not started: S3, since AWS_ENDPOINT_URL names another (port 9000)"]
+    assert run_demo(monkeypatch, tmp_path, stack, GOOD).exit_code == 0

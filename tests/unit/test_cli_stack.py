@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from functions.catalogue.threshold import Verdict
 from functions.cli import importing, searching
 from functions.cli import stack as commands
 from functions.cli.client import Found
 from functions.cli.importing import Report
 from functions.errors import Unavailable
-from functions.results import Result
+from functions.results import Hit, Result
 from infra.local.part import free_port
 from infra.local.stack import Stack, Status
 
@@ -131,3 +132,34 @@ def test_keys_and_reasons_cannot_steer_the_terminal(capsys: pytest.CaptureFixtur
         assert "[red]" in text
         assert [letter for letter in text if not letter.isprintable() and letter != "\n"] == []
     assert "\nb" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("value", ["s3", "s3=", "s3=x", "s3=0", "s3=99999", "s3=-1"])
+def test_a_port_that_cannot_be_one_is_refused_at_once(tmp_path: Path, value: str) -> None:
+    """Nothing is remembered of it."""
+    answer = CliRunner().invoke(commands.up_command, ["--state", str(tmp_path / "new"), "--port", value])
+    assert answer.exit_code == 2
+    assert "expected NAME=NUMBER" in answer.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_down_says_where_no_stack_is_up(tmp_path: Path) -> None:
+    """The folder may be the wrong one."""
+    answer = CliRunner().invoke(commands.down_command, ["--state", str(tmp_path)])
+    assert (answer.exit_code, answer.output) == (0, f"no stack is up in {tmp_path}\n")
+
+
+@pytest.mark.parametrize(
+    ("similar", "said"), [(True, "is not below 0.9"), (None, "museum calibrate"), (False, "")], ids=["similar", "unknown", "no"]
+)
+def test_a_search_says_what_its_scores_mean(similar: bool | None, said: str) -> None:
+    """What is not known is no likeness."""
+    hit = Hit(
+        rank=1, museum="local", object_id="a", score=0.95, image="", display="", query_image=0, view="full", class_code=1
+    )  # fmt: skip
+    result = Result(
+        query_id="q", museum="local", owner="local", status="completed", bucket="queries", key="k", version="1", hits=[hit],
+        verdict=Verdict(similar=similar, threshold=None if similar is None else 0.9, collection_size=9),
+        reason="nothing similar" if similar is False else None,
+    )  # fmt: skip
+    assert said in (result.reason or searching.judged(result))

@@ -128,3 +128,25 @@ def test_a_port_is_free_where_nobody_listens_on_any_address_that_the_stack_uses(
         assert not state.is_free("127.0.0.2", port)
         assert not state.is_free("0.0.0.0", port), "all addresses are one more than the loopback"
         assert state.is_free("127.0.0.1", port)
+
+
+def test_what_the_environment_names_is_said_with_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a second stack would silently be a window on the first one's catalogue."""
+    monkeypatch.setattr(state, "of_running_stacks", lambda but: {9000: Path("/data/first")})
+    for name in (*state.EXTERNAL, *state.CREDENTIALS):
+        monkeypatch.delenv(name, raising=False)
+    stack = Stack(tmp_path)
+    assert stack.borrowed() == []
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    monkeypatch.setenv("MUSEUM_TRITON_URL", "triton.local:8001")
+    assert stack.borrowed() == [
+        "not started: S3, since AWS_ENDPOINT_URL names another (port 9000, of the stack in /data/first)",
+        "not started: Triton, since MUSEUM_TRITON_URL names another (port 8001)",
+    ]
+
+
+@pytest.mark.parametrize("folder", ["/proc/museum", "/dev/null/museum"])
+def test_a_folder_that_cannot_be_made_is_a_sentence(folder: str) -> None:
+    """It names the folder and the cure."""
+    with pytest.raises(state.StateError, match=f"{folder} cannot be made: .*--state"), state.alone(Path(folder), print):
+        pass

@@ -10,7 +10,7 @@ from functions import outcome
 from functions.adapters.memory import MemoryStore
 from functions.bucket_events import notification, parse
 from functions.catalogue.keys import photo_key, record_key
-from functions.events import BucketNotified, upload_id
+from functions.events import BucketNotified, ImageRejected, upload_id
 from functions.reconcile import Sweep, everything
 from tests.unit.world import BUCKETS, World
 
@@ -98,6 +98,7 @@ def test_a_record_that_cannot_be_read_has_an_outcome_with_the_reason() -> None:
     assert ended is not None
     assert (ended.status, ended.code) == ("rejected", "bad-record")
     assert "Nmae" in ended.reason
+    assert [(one.TYPE, one.code) for one in world.announced] == [(ImageRejected.TYPE, "bad-record")]
 
 
 def test_a_second_rebuild_is_no_copy_of_the_first() -> None:
