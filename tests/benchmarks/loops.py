@@ -60,6 +60,8 @@ class Style:
     """Whether pixels travel through S3, as between functions."""
     naive: bool = False
     """Full decode, no display copies, no outcome."""
+    records: bool = True
+    """Whether each photo comes with its record, which the loop stores and does no more with."""
 
 
 @dataclass(slots=True)
@@ -145,8 +147,9 @@ class Loop:
         return vector
 
     def _upload(self, photo: Path) -> tuple[str, str]:
-        record = json.dumps({"Name": photo.stem}).encode()
-        self._store.put(BUCKET, record_key(MUSEUM, photo.stem), record, content_type="application/json")
+        if self._style.records:
+            record = json.dumps({"Name": photo.stem}).encode()
+            self._store.put(BUCKET, record_key(MUSEUM, photo.stem), record, content_type="application/json")
         key = photo_key(MUSEUM, photo.stem, photo.name)
         return key, self._store.put(BUCKET, key, photo.read_bytes(), content_type="image/jpeg")
 

@@ -159,7 +159,7 @@ class Bench:
         """The vectors that the pipeline stored, by file name."""
         bucket, found = self.settings.museum_bucket_catalogue, {}
         for file in files:
-            key = photo_key(museum, file.stem, file.name)
+            key = photo_key(museum, file.stem.removeprefix("more-"), file.name)
             info = self.store.head(bucket, key)
             assert info is not None
             ended = outcome.read(self.store, self.settings.museum_bucket_state, upload_id(bucket, key, info.version))
@@ -293,7 +293,7 @@ class Plan:
     """Photos of 500 to 700 px a round."""
     six: int = 48
     """Photos of 6 megapixels a round."""
-    more: int = 48
+    more: int = 96
     """Further photos of catalogued objects a round."""
     queries: int = 15
     idle_seconds: float = 20.0
@@ -311,8 +311,13 @@ def measure(plan: Plan, up: Stack, folder: Path, say: Callable[[str], None]) -> 
             bench.team("two processes", count=2),
             bench.team("two processes, pixels through S3", count=2, claim_check=True),
         ]
-        naive = bench.team("naive", naive=True, model_threads=0)
-        for team in (*teams, naive):
+        photos_alone = [
+            bench.team("one process, two threads", threads=2, records=False),
+            bench.team("two processes", count=2, records=False),
+            bench.team("two processes, pixels through S3", count=2, claim_check=True, records=False),
+        ]
+        naive = bench.team("naive", naive=True, model_threads=0, records=False)
+        for team in (*teams, *photos_alone, naive):
             open_teams.callback(team.close)
         bench.pipeline_round(photos.fresh(folder / "warm", demo[:WARM], "warm"), f"bench-{bench.tag}-warm")
         sets = zip(photos.portions(demo, plan.small), photos.portions(six, plan.six), range(plan.rounds), strict=False)
@@ -323,15 +328,20 @@ def measure(plan: Plan, up: Stack, folder: Path, say: Callable[[str], None]) -> 
             say(f"round {number + 1}: {measured.small[-1].rate:.1f} photos/s through the pipeline")
             for team in teams:
                 loop_round(measured, f"small {team.name}", team, small_files, say)
-            measured.six.append(bench.pipeline_round(six_files, museum))
+            bench.pipeline_round(photos.stand_ins(folder / f"objects-{number}", six_files, small_files), museum)
+            large = photos.named_anew(folder / f"six-{number}", six_files, bench.tag)
+            measured.six.append(bench.pipeline_round(large, museum))
             say(f"round {number + 1}: {measured.six[-1].rate:.1f} photos/s of 6 megapixels through the pipeline")
-            ours = bench.vectors_of(six_files, museum)
-            theirs = loop_round(measured, "six naive", naive, six_files, say)
+            ours = bench.vectors_of(large, museum)
+            theirs = loop_round(measured, "six naive", naive, large, say)
             measured.cosines += [float(ours[name] @ vector) for name, vector in theirs.items()]
-            for team in teams[:2]:
-                loop_round(measured, f"six {team.name}", team, six_files, say)
+            for team in photos_alone[:2]:
+                loop_round(measured, f"six {team.name}", team, large, say)
             more = photos.named_anew(folder / f"more-{number}", small_files[: plan.more], bench.tag)
             measured.more.append(bench.pipeline_round(more, museum))
+            say(f"round {number + 1}: {measured.more[-1].rate:.1f} further photos/s through the pipeline")
+            for team in photos_alone:
+                loop_round(measured, f"more {team.name}", team, more, say)
     say("queries, one at a time")
     measured.latencies = bench.latency(demo[-plan.queries :])
     say("queries, four at a time")
