@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functions.adapters.memory import MemoryStore
-from functions.catalogue.keys import record_key
+from collections.abc import Sequence
+
+from functions.adapters.memory import MemoryIndex, MemoryStore
+from functions.catalogue.keys import photo_key, record_key
 from functions.index.listings import Listings
 from functions.runtime.recent import Recent
 from tests.benchmarks.operations import CountingStore
@@ -66,3 +68,26 @@ def test_a_changed_record_reaches_the_rows_of_all_its_photos() -> None:
     world.run()
     (fingerprint,) = world.rows.collections()
     assert [row.class_code for row in world.rows.rows(fingerprint, "local", "a")] == [8, 8]
+
+
+def test_a_photo_that_comes_back_while_a_record_takes_its_row_out_is_findable() -> None:
+    """The record's event deletes the row just after the photo's own event has written it: it has to put it back itself."""
+    world = World()
+    world.add("a", 7)
+    world.run()
+    key = photo_key("local", "a", "a.jpg")
+
+    class Overtaken(MemoryIndex):
+        """Somebody puts the photo back, and has it indexed, just before its row goes."""
+
+        def delete(self, fingerprint: str, ids: Sequence[str]) -> None:
+            if ids and world.store.head("catalogue", key) is None:
+                world.put("catalogue", key, bytes([7]))
+                world.run()
+            super().delete(fingerprint, ids)
+
+    world.rows.__class__ = Overtaken
+    world.store.delete("catalogue", key)
+    world.put("catalogue", record_key("local", "a"), b'{"TypologyGK": "8"}')
+    world.run()
+    assert world.hits(7) == ["a"]
