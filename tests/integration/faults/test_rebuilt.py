@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pymilvus import MilvusException
 
 from functions import live
-from functions.adapters.milvus import MilvusIndex
+from functions.adapters.milvus import PREFIX, MilvusIndex
 from functions.adapters.s3 import S3Store
 from functions.cli.client import Searcher, TimedOut
 from functions.events import upload_id
@@ -33,6 +34,17 @@ def reconcile(stack: Stack, *arguments: str) -> str:
     """Run ``museum reconcile`` against a stack, as an operator does."""
     argv = [sys.executable, "-m", "functions.cli.main", "reconcile", "--state", str(stack.folder), *arguments]
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def ids(index: MilvusIndex, fingerprint: str) -> set[str]:
+    """The rows' keys, as a query finds them: after kill -9 in the middle of an upsert Milvus Lite counts some rows twice."""
+    name = f"{PREFIX}{fingerprint[:12]}"
+    if not index.client.has_collection(name):
+        return set()
+    try:
+        return {row["id"] for row in index.client.query(name, filter='id != ""', output_fields=["id"], limit=16_384)}
+    except MilvusException:  # made, and not loaded yet
+        return set()
 
 
 def test_uploads_whose_messages_were_wiped_with_rabbitmq_are_raised_again(victim: Stack) -> None:
@@ -59,15 +71,15 @@ def test_a_wiped_milvus_is_filled_again_without_embedding(victim: Stack) -> None
     fingerprint = live.read(store, victim.settings().museum_bucket_state).fingerprint
     with Load(victim, seed=32) as load:
         load.catalogue()
-        before = index.count(fingerprint)
-        assert before >= OBJECTS
+        before = ids(index, fingerprint)
+        assert len(before) >= OBJECTS
         deliveries = Deliveries(victim)
         with without(victim, "milvus"):
             for file in (victim.folder / "milvus").glob("catalogue.db*"):
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
-        assert index.count(fingerprint) == 0, "Milvus was not wiped"
+        assert not ids(index, fingerprint), "Milvus was not wiped"
         reconcile(victim, "--rebuild")
-        until(lambda: index.count(fingerprint) >= before, 60, f"{before} rows are there again")
+        until(lambda: ids(index, fingerprint) == before, 120, f"the {len(before)} rows are there again")
         assert deliveries.done("embed") == 0
         load.send(5)
         assert drained(load, 60)
