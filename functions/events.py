@@ -105,7 +105,7 @@ class Vector:
     image: int
     """Index into the event's images."""
     view: str
-    """``full``; a later crop of the object is ``crop``."""
+    """``full``, or ``crop``: the object alone."""
     dim: int
     dtype: Literal["float16", "float32"]
     base64: str

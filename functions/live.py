@@ -22,6 +22,8 @@ class LiveModel:
     fingerprint: str
     preprocessing: str
     """Fingerprint of the preprocessing that the model was measured with."""
+    saliency: bool = False
+    """Whether it says where in a picture the object is: then a photo has a second view, the object alone."""
 
 
 def read(store: ObjectStore, bucket: str) -> LiveModel:

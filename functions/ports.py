@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from functions.events import Lane
+
 if TYPE_CHECKING:  # a function without pixels or vectors starts 0.15 s sooner
     import numpy as np
     from numpy.typing import NDArray
@@ -17,6 +19,9 @@ Pixels: TypeAlias = "NDArray[np.uint8]"
 
 Vectors: TypeAlias = "NDArray[np.float32]"
 """float32, shape (n, dim), each row of unit length."""
+
+Saliency: TypeAlias = "NDArray[np.float32]"
+"""float32, shape (n, cells, cells), 0–1: how much each part of the square input belongs to the object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +81,17 @@ class ObjectStore(Protocol):
 
 
 class Encoder(Protocol):
-    """A neural network that maps pixels to unit vectors."""
+    """A neural network that maps pixels to unit vectors.
 
-    def encode(self, pixels: Pixels, *, fingerprint: str) -> Vectors:
-        """Embed a batch.
+    Raises ``Unavailable("triton", …)`` when nothing answers, the queue is full, or what is served carries
+    another fingerprint than the one asked for; ``Retry`` for NaN or a malformed answer.
+    """
 
-        Raises ``Unavailable("triton", …)`` when nothing answers, the queue is full, or what is served carries
-        another fingerprint than the one asked for; ``Retry`` for NaN or a malformed answer.
-        """
+    def encode(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> Vectors:
+        """Embed a batch. The interactive lane goes first where both wait."""
+
+    def encode_with_saliency(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> tuple[Vectors, Saliency]:
+        """Embed a batch, and say where in each picture the object is. Of models alone that know it (``LiveModel.saliency``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,12 @@ class Hit:
     display: str
     """Key prefix of its display copies in the derived bucket: add ``320.jpg`` or ``1280.jpg``."""
     query_image: int
+    """Which of the query's photos is alike."""
     view: str
+    """Which view of the catalogue's photo: ``full``, or ``crop``, the object in it."""
     class_code: int
+    query_view: str = "full"
+    """Which view of the query's photo."""
     record: dict[str, str] | None = None
     """The fields the searcher may see; only the hits shown first carry them."""
 

@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from functions.adapters.triton import checked, version_of
+from functions.adapters.triton import checked, checked_saliency, version_of
 from functions.errors import Retry, Unavailable
-from functions.ports import Pixels, Vectors
+from functions.events import Lane
+from functions.ports import Pixels, Saliency, Vectors
 
 
 class OnnxEncoder:
@@ -21,14 +22,26 @@ class OnnxEncoder:
         self._lock = threading.Lock()
         self._opened: tuple[str, Any] = ("", None)
 
-    def encode(self, pixels: Pixels, *, fingerprint: str) -> Vectors:
+    def encode(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> Vectors:
         """See :class:`functions.ports.Encoder`."""
+        (vectors,) = self._run(pixels, fingerprint, ["embedding"])
+        return checked(vectors, len(pixels))
+
+    def encode_with_saliency(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> tuple[Vectors, Saliency]:
+        """See :class:`functions.ports.Encoder`."""
+        vectors, saliency = self._run(pixels, fingerprint, ["embedding", "saliency"])
+        return checked(vectors, len(pixels)), checked_saliency(saliency, len(pixels))
+
+    def _run(self, pixels: Pixels, fingerprint: str, outputs: list[str]) -> Any:
+        import onnxruntime
+
         session = self._session_of(fingerprint)
         expected = session.get_inputs()[0].shape[1:]
         if list(pixels.shape[1:]) != expected:
             raise Retry(f"expected pixels of shape (n, {', '.join(map(str, expected))}), found {pixels.shape}")
-        (vectors,) = session.run(["embedding"], {"pixels": pixels})
-        return checked(vectors, len(pixels))
+        only = onnxruntime.RunOptions()
+        only.only_execute_path_to_fetches = True  # a vector alone does not pay for the saliency's decoder
+        return session.run(outputs, {"pixels": pixels}, only)
 
     def _session_of(self, fingerprint: str) -> Any:
         with self._lock:

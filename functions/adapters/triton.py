@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from functions.errors import Retry, Unavailable
-from functions.ports import Pixels, Vectors
+from functions.events import Lane
+from functions.ports import Pixels, Saliency, Vectors
 
 if TYPE_CHECKING:
     from tritonclient.grpc import InferenceServerClient
 
+Array = NDArray[np.float32]
+
 TIMEOUT = 25.0
 """Seconds for one batch: Triton's own queue gives up after 20."""
 MAX_BATCH = 8
+PRIORITY: Mapping[Lane, int] = {"interactive": 1, "bulk": 2}
+"""Triton's levels, the lower one first. Where both lanes wait, a person's photo is next, and an import fills what is left."""
 
 
 class TritonEncoder:
@@ -40,20 +47,33 @@ class TritonEncoder:
                 self._made = InferenceServerClient(self._url, channel_args=options)
             return self._made
 
-    def encode(self, pixels: Pixels, *, fingerprint: str) -> Vectors:
+    def encode(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> Vectors:
         """See :class:`functions.ports.Encoder`."""
-        runs = [self._infer(pixels[start : start + MAX_BATCH], fingerprint) for start in range(0, len(pixels), MAX_BATCH)]
-        return checked(np.concatenate(runs), len(pixels))
+        (vectors,) = self._batches(pixels, fingerprint, lane, ("embedding",))
+        return checked(vectors, len(pixels))
 
-    def _infer(self, batch: Pixels, fingerprint: str) -> Vectors:
+    def encode_with_saliency(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> tuple[Vectors, Saliency]:
+        """See :class:`functions.ports.Encoder`."""
+        vectors, saliency = self._batches(pixels, fingerprint, lane, ("embedding", "saliency"))
+        return checked(vectors, len(pixels)), checked_saliency(saliency, len(pixels))
+
+    def _batches(self, pixels: Pixels, fingerprint: str, lane: Lane, outputs: Sequence[str]) -> list[Array]:
+        """The named outputs of all pictures."""
+        starts = range(0, len(pixels), MAX_BATCH)
+        runs = [self._infer(pixels[start : start + MAX_BATCH], fingerprint, lane, outputs) for start in starts]
+        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+
+    def _infer(self, batch: Pixels, fingerprint: str, lane: Lane, names: Sequence[str]) -> list[Array]:
         from tritonclient.grpc import InferInput, InferRequestedOutput
         from tritonclient.utils import InferenceServerException
 
         tensor = InferInput("pixels", list(batch.shape), "UINT8")
         tensor.set_data_from_numpy(np.ascontiguousarray(batch))
-        outputs, version = [InferRequestedOutput("embedding")], version_of(fingerprint)
+        outputs, version = [InferRequestedOutput(name) for name in names], version_of(fingerprint)
         try:
-            answer = self.client.infer(self._model, [tensor], version, outputs, client_timeout=self._timeout)
+            answer = self.client.infer(
+                self._model, [tensor], version, outputs, priority=PRIORITY[lane], client_timeout=self._timeout
+            )
         except InferenceServerException as error:
             status = str(error.status())
             if "INVALID_ARGUMENT" in status:
@@ -63,10 +83,10 @@ class TritonEncoder:
                 raise Unavailable("triton", f"{self._url} serves no {wanted}, which is live: {error.message()}") from None
             # INTERNAL too: it is a dead process behind the server, never one batch, since all have the same shape
             raise Unavailable("triton", f"{self._url}: {error.message()}") from None
-        vectors: Vectors | None = answer.as_numpy("embedding")
-        if vectors is None:
-            raise Retry("Triton's answer has no embedding")
-        return vectors
+        found = {name: answer.as_numpy(name) for name in names}
+        if missing := [name for name, values in found.items() if values is None]:
+            raise Retry(f"Triton's answer has no {' and no '.join(missing)}")
+        return list(found.values())
 
 
 def version_of(fingerprint: str) -> str:
@@ -88,3 +108,12 @@ def checked(vectors: Vectors, count: int) -> Vectors:
     if not np.isfinite(lengths).all() or np.abs(lengths - 1).max() > 1e-2:
         raise Retry(f"expected vectors of length 1, the model answered lengths {lengths.min()} to {lengths.max()}")
     return vectors
+
+
+def checked_saliency(maps: Saliency, count: int) -> Saliency:
+    """The maps, if they are what a model may answer: one square of numbers between 0 and 1 a picture. Raises ``Retry``."""
+    if maps.ndim != 3 or len(maps) != count or maps.shape[1] != maps.shape[2]:
+        raise Retry(f"expected {count} square saliency maps, the model answered shape {maps.shape}")
+    if not (np.isfinite(maps).all() and maps.min() >= 0 and maps.max() <= 1):
+        raise Retry(f"expected saliency between 0 and 1, the model answered {maps.min()} to {maps.max()}")
+    return maps

@@ -36,6 +36,8 @@ class ObjectHit:
     score: float
     query_image: int
     """Which of the query's photos was nearest."""
+    query_view: str = "full"
+    """Which view of it: the whole photo, or ``crop``, the object in it."""
 
     @property
     def object(self) -> ObjectId:
@@ -99,16 +101,25 @@ class Neighbour:
         return Source(museum=museum, object_id=object_id, record=self.record_key, score=self.hit.score)
 
 
-def grouped(found: Iterable[tuple[int, Sequence[Match]]]) -> list[ObjectHit]:
-    """The objects behind rows found for each of the query's photos (image number, matches), best first.
+def grouped(found: Iterable[tuple[int, str, Sequence[Match]]]) -> list[ObjectHit]:
+    """The objects behind rows found for each of the query's vectors (image number, view, matches), best first.
 
     An object counts once, by its best pair of views; ties go by name, so that a repeat gives the same order.
     """
-    pairs = (ObjectHit(row=match.row, score=match.score, query_image=image) for image, matches in found for match in matches)
+    pairs = (
+        ObjectHit(row=match.row, score=match.score, query_image=image, query_view=view)
+        for image, view, matches in found
+        for match in matches
+    )
     best: dict[ObjectId, ObjectHit] = {}
-    for hit in sorted(pairs, key=lambda one: (-one.score, one.object, one.row.key, one.row.view, one.query_image)):
+    for hit in sorted(pairs, key=order):
         best.setdefault(hit.object, hit)
     return list(best.values())[:STORED]
+
+
+def order(hit: ObjectHit) -> tuple[object, ...]:
+    """The most alike first; the rest only tells equals apart."""
+    return -hit.score, hit.object, hit.row.key, hit.row.view, hit.query_image, hit.query_view
 
 
 def weights(hits: Sequence[ObjectHit]) -> list[float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.embed.vectors import VectorCache
+from functions.embed.crop import LARGEST, proposed
+from functions.embed.vectors import VectorCache, Views
+from functions.embed.view import object_of
 from functions.errors import Unavailable
 from functions.events import (
     CatalogueEmbedded,
@@ -17,10 +19,11 @@ from functions.events import (
     ImageReceived,
     PreparedImage,
     QueryEmbedded,
+    Region,
     Vector,
 )
 from functions.live import LiveModel
-from functions.ports import Encoder, ObjectStore, Vectors
+from functions.ports import Encoder, ObjectStore
 from functions.runtime.carry import carried
 
 
@@ -33,38 +36,74 @@ def embed(
     live: Callable[[], LiveModel],
     cache: VectorCache,
 ) -> QueryEmbedded | CatalogueEmbedded | ImageReceived:
-    """One vector a photo. Where the prepared pixels are gone the event goes back to be prepared again."""
+    """The vectors of each photo: of the whole, and of the object in it where the model shows one.
+
+    A region that a person chose is a whole. Where a derived file is gone the event goes back to be prepared again.
+    """
     model = live()
     for image in event.images:
         if image.preprocessing != model.preprocessing:
             raise Unavailable(
                 "live model", f"it expects preprocessing {model.preprocessing}, the photo has {image.preprocessing}"
             )
-    known = {image.pixels: cache.get((model.fingerprint, image.pixels)) for image in event.images}
-    missing = [key for key, vector in known.items() if vector is None]
-    stored = [store.get(derived, key) for key in missing]
-    if any(found is None for found in stored):
-        return received_again(event)
+    photos = {image.pixels: image for image in event.images}
+    known = {key: views for key in photos if (views := cache.get((model.fingerprint, key))) is not None}
+    missing = [image for key, image in photos.items() if key not in known]
     if missing:
-        batch = np.stack([unpacked(found.body) for found in stored if found is not None])
-        made: Vectors = encoder.encode(batch, fingerprint=model.fingerprint)
-        for key, vector in zip(missing, made, strict=True):
-            known[key] = vector
-            cache.put((model.fingerprint, key), vector)
+        chosen = event.images[0].pixels if event.region else None
+        made = views_of(missing, chosen, event, store=store, derived=derived, encoder=encoder, model=model)
+        if made is None:
+            return received_again(event)
+        known |= made
+        for key, views in made.items():
+            cache.put((model.fingerprint, key), views)
     kind = QueryEmbedded if event.purpose == "query" else CatalogueEmbedded
     return kind(
         **carried(event),
         images=event.images,
         fingerprint=model.fingerprint,
-        vectors=tuple(packed(number, image, known) for number, image in enumerate(event.images)),
+        vectors=tuple(
+            Vector.pack(vector, image=number, view=view)
+            for number, image in enumerate(event.images)
+            for view, vector in known[image.pixels].items()
+        ),
     )
 
 
-def packed(number: int, image: PreparedImage, known: dict[str, NDArray[np.float32] | None]) -> Vector:
-    """The vector of one photo, ready to travel."""
-    vector = known[image.pixels]
-    assert vector is not None
-    return Vector.pack(vector, image=number)
+def views_of(
+    photos: Sequence[PreparedImage],
+    chosen: str | None,
+    event: ImagePreprocessed,
+    *,
+    store: ObjectStore,
+    derived: str,
+    encoder: Encoder,
+    model: LiveModel,
+) -> dict[str, Views] | None:
+    """The vectors of each photo by its pixels' key, or ``None`` where a derived file is gone. ``chosen`` has no second view."""
+    stored = [store.get(derived, photo.pixels) for photo in photos]
+    if any(found is None for found in stored):
+        return None
+    whole = np.stack([unpacked(found.body) for found in stored if found is not None])
+    if not model.saliency:
+        vectors = encoder.encode(whole, fingerprint=model.fingerprint, lane=event.lane)
+        return {photo.pixels: {"full": vector} for photo, vector in zip(photos, vectors, strict=True)}
+    vectors, saliency = encoder.encode_with_saliency(whole, fingerprint=model.fingerprint, lane=event.lane)
+    made: dict[str, Views] = {photo.pixels: {"full": vector} for photo, vector in zip(photos, vectors, strict=True)}
+    boxes: list[tuple[PreparedImage, Region]] = [
+        (photo, box)
+        for photo, seen in zip(photos, saliency, strict=True)
+        if photo.pixels != chosen and (box := proposed(seen, photo.width, photo.height)) is not None
+    ]
+    pictures = [store.get(derived, f"{photo.display}{LARGEST}.jpg") for photo, _ in boxes]
+    if any(found is None for found in pictures):
+        return None
+    if boxes:
+        objects = np.stack([object_of(found.body, box) for found, (_, box) in zip(pictures, boxes, strict=True) if found])
+        crops = encoder.encode(objects, fingerprint=model.fingerprint, lane=event.lane)
+        for (photo, _), vector in zip(boxes, crops, strict=True):
+            made[photo.pixels]["crop"] = vector
+    return made
 
 
 def unpacked(body: bytes) -> NDArray[np.uint8]:

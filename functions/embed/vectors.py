@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from functions.runtime.recent import Recent
 
 SIZE = 512
-"""Vectors of 1536 float32: 3 MB."""
+"""Photos of two vectors of 256 float32: 1 MB."""
+
+Views: TypeAlias = dict[str, NDArray[np.float32]]
+"""The vectors of one photo, shape (dim,), by view: ``full``, and ``crop`` where an object stands out."""
 
 
-class VectorCache(Recent[tuple[str, str], NDArray[np.float32]]):
-    """Vectors, shape (dim,), by fingerprint and key of the pixels, which names their content."""
+class VectorCache(Recent[tuple[str, str], Views]):
+    """A photo's views by fingerprint and key of the pixels, which names their content."""
 
     def __init__(self) -> None:
         super().__init__(SIZE)

@@ -8,18 +8,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image as Pillow
 
 from functions.errors import Reject
 from functions.events import Image, ImagePreprocessed, ImageReceived, Lane, PreparedImage, Region
+from functions.pixels import PREPROCESSING, SIZE, cropped, pixels
 from functions.ports import ObjectStore
 from functions.preprocess.decode import REDUCE_TO, Budget, Decoded, Limits, decode
 from functions.preprocess.display import copies
-from functions.preprocess.pixels import PREPROCESSING, SIZE, pixels
 from functions.runtime.carry import carried
 
-MIN_CROP = 8
-"""Pixels on each side of a region, below which there is nothing to compare."""
 MAX_SIDE = 2560
 """Longest side in pixels that a picture keeps at most for the sake of a small region: 26 MB once it is decoded."""
 files_in_hand = Budget(50_000_000)
@@ -85,18 +82,6 @@ def region_name(region: Region | None) -> str:
     if region is None:
         return ""
     return f"-{region.left:.4f}-{region.top:.4f}-{region.width:.4f}-{region.height:.4f}"
-
-
-def cropped(image: Pillow.Image, region: Region | None) -> Pillow.Image:
-    """The region of an upright picture."""
-    if region is None:
-        return image
-    left, top = round(region.left * image.width), round(region.top * image.height)
-    right = min(image.width, left + round(region.width * image.width))
-    bottom = min(image.height, top + round(region.height * image.height))
-    if right - left < MIN_CROP or bottom - top < MIN_CROP:
-        raise Reject("region-too-small", f"the region has {right - left} × {bottom - top} pixels: draw a larger one")
-    return image.crop((left, top, right, bottom))
 
 
 def npy(array: np.ndarray) -> bytes:

@@ -109,7 +109,9 @@ def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[O
     limit = ROWS
     while True:
         found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=limit)
-        hits = catalogue.grouped(zip((vector.image for vector in event.vectors), found, strict=True))
+        hits = catalogue.grouped(
+            (vector.image, vector.view, matches) for vector, matches in zip(event.vectors, found, strict=True)
+        )
         if len(hits) == catalogue.STORED or limit == MAX_ROWS or all(len(matches) < limit for matches in found):
             return hits
         limit = min(MORE * limit, MAX_ROWS)
@@ -140,6 +142,7 @@ def listed(rank: int, hit: ObjectHit, record: Record | None) -> Hit:
         image=hit.row.key,
         display=f"{hit.row.sha256}/display-",
         query_image=hit.query_image,
+        query_view=hit.query_view,
         view=hit.row.view,
         class_code=hit.row.class_code,
         record=dict(record.fields) if record else None,

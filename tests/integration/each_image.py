@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from functions.errors import Reject
+from functions.pixels import pixels
 from functions.preprocess.decode import decode, limits_by_lane
 from functions.preprocess.display import copies
 from functions.preprocess.memory import give_back_large_blocks
-from functions.preprocess.pixels import pixels
 
 LIMITS = limits_by_lane(40_000_000, 200_000_000)["interactive"]
 

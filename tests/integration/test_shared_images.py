@@ -19,8 +19,8 @@ from PIL import Image
 
 from functions.adapters.onnx import OnnxEncoder
 from functions.events import upload_id
+from functions.pixels import SIZE, pixels
 from functions.preprocess.decode import MIN_SIDE, decode
-from functions.preprocess.pixels import SIZE, pixels
 from functions.results import Result
 from functions.results import decode as decode_result
 from tests.fixtures.stack import Running, wait_for

@@ -61,29 +61,29 @@ def neighbour(object_id: str, score: float, **fields: str) -> Neighbour:
 def test_an_object_counts_once_by_its_best_pair_of_views() -> None:
     """And the pair is named: which photo of the query, which of the object."""
     found = [
-        (0, [match("vase", 0.8, key="front.jpg"), match("coin", 0.7)]),
-        (1, [match("vase", 0.9, key="back.jpg"), match("coin", 0.6)]),
+        (0, "full", [match("vase", 0.8, key="front.jpg"), match("coin", 0.7)]),
+        (1, "crop", [match("vase", 0.9, key="back.jpg"), match("coin", 0.6)]),
     ]
     hits = grouped(found)
     assert [(one.object, one.score) for one in hits] == [(("m", "vase"), 0.9), (("m", "coin"), 0.7)]
-    assert (hits[0].row.key, hits[0].query_image) == ("m/vase/images/back.jpg", 1)
+    assert (hits[0].row.key, hits[0].query_image, hits[0].query_view) == ("m/vase/images/back.jpg", 1, "crop")
 
 
 def test_objects_of_two_museums_with_the_same_number_are_two() -> None:
     """An object_id is its museum's."""
-    assert len(grouped([(0, [match("1", 0.9, museum="a"), match("1", 0.8, museum="b")])])) == 2
+    assert len(grouped([(0, "full", [match("1", 0.9, museum="a"), match("1", 0.8, museum="b")])])) == 2
 
 
 def test_the_order_does_not_depend_on_the_order_of_the_rows() -> None:
     """Ties go by name, so that a repeat gives the same result."""
     rows = [match("b", 0.5), match("a", 0.5), match("a", 0.5, key="2.jpg"), match("c", 0.6)]
-    orders = {tuple(one.row.key for one in grouped([(0, order)])) for order in itertools.permutations(rows)}
+    orders = {tuple(one.row.key for one in grouped([(0, "full", order)])) for order in itertools.permutations(rows)}
     assert orders == {("m/c/images/1.jpg", "m/a/images/1.jpg", "m/b/images/1.jpg")}
 
 
 def test_a_hundred_objects_are_kept() -> None:
     """The best ones."""
-    hits = grouped([(0, [match(str(number), number / 1000) for number in range(150)])])
+    hits = grouped([(0, "full", [match(str(number), number / 1000) for number in range(150)])])
     assert len(hits) == STORED
     assert hits[-1].object == ("m", "50")
 

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from functions.preprocess.pixels import PREPROCESSING, SIZE
+from functions.pixels import PREPROCESSING, SIZE
 from infra.engine import build
 
 TOKENS, WIDTH = 257, 384

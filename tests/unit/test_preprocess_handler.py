@@ -13,10 +13,10 @@ from PIL import Image as Pillow
 from functions.adapters.memory import MemoryStore
 from functions.errors import Reject
 from functions.events import Image, ImagePreprocessed, ImageReceived, Lane, Region
+from functions.pixels import PREPROCESSING, SIZE, pixels
 from functions.ports import ObjectInfo, StoredObject
 from functions.preprocess.decode import limits_by_lane
 from functions.preprocess.handler import preprocess, side_for
-from functions.preprocess.pixels import PREPROCESSING, SIZE, pixels
 from functions.runtime.carry import carried
 
 LIMITS = limits_by_lane(40_000_000, 200_000_000)

@@ -41,7 +41,7 @@ class LetterEncoder:
     def __init__(self) -> None:
         self.runs = 0
 
-    def encode(self, pixels: Any, *, fingerprint: str) -> Any:
+    def encode(self, pixels: Any, *, fingerprint: str, lane: str = "bulk") -> Any:
         """Unit vectors on a quarter circle."""
         assert fingerprint == FINGERPRINT
         self.runs += len(pixels)
