@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from functions.adapters.memory_encoder import MemoryEncoder
 from functions.adapters.onnx import OnnxEncoder
 from functions.adapters.triton import MAX_BATCH, TritonEncoder
 from functions.errors import Retry, Unavailable
+from functions.events import Lane
 from functions.ports import Encoder, Pixels
 from infra.engine import build
 from infra.local.part import Part, free_port, processes_of, running
@@ -83,6 +86,26 @@ def stubs_of(part: Part) -> list[int]:
     """Triton's Python processes."""
     program = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] for pid in processes_of(part.mark)}
     return [pid for pid, path in program.items() if path.endswith(b"python_backend_stub")]
+
+
+def metric(part: Part, name: str) -> float:
+    """A number that Triton tells Prometheus, summed over its labels."""
+    port = part.argv[part.argv.index("--metrics-port") + 1]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = [line.decode() for line in answer]
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{"))
+
+
+def settled(part: Part, *, at_least: int) -> float:
+    """How many requests wait in Triton, once it is so many and no more come."""
+    seen, until = -1.0, time.monotonic() + 20
+    while time.monotonic() < until:
+        waiting = metric(part, "nv_inference_pending_request_count")
+        if waiting == seen and waiting >= at_least:
+            return waiting
+        seen = waiting
+        threading.Event().wait(0.2)
+    pytest.fail(f"{seen} requests wait in Triton, expected {at_least}")
 
 
 # what every encoder keeps
@@ -268,3 +291,37 @@ def test_nothing_of_grpc_is_loaded_before_the_first_picture() -> None:
         "sys.exit(bool({'grpc', 'tritonclient'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("lane", "first"), [("interactive", True), ("bulk", False)])
+def test_a_person_is_served_before_an_import_that_came_earlier(tmp_path: Path, lane: Lane, first: bool) -> None:
+    """Forty pictures of an import wait when four more come: in the interactive lane they overtake, in the bulk lane they wait."""
+    repository, port = tmp_path / "models", free_port()
+    model = build.assemble(small_model(tmp_path / "built"), repository)
+    part = triton_part(tmp_path, repository, port)
+    encoder = TritonEncoder(f"127.0.0.1:{port}", build.NAME)
+    done: list[str] = []
+
+    def ask(name: str, lane: Lane) -> None:
+        encoder.encode(pictures(1), fingerprint=model.fingerprint, lane=lane)
+        done.append(name)
+
+    with running(part), ThreadPoolExecutor(44) as pool:
+        with paused(stubs_of(part)):
+            asked = [pool.submit(ask, "import", "bulk") for _ in range(40)]
+            waiting = settled(part, at_least=24)  # two runs of eight may have begun
+            asked += [pool.submit(ask, "person", lane) for _ in range(4)]
+            settled(part, at_least=waiting + 4)
+        for one in asked:
+            one.result()
+    imports_before = [done[:place].count("import") for place, name in enumerate(done) if name == "person"]
+    assert (max(imports_before) <= 24) is first, done
+
+
+def test_triton_tells_prometheus_how_long_pictures_waited_and_were_computed(small_triton: tuple[Served, Part]) -> None:
+    """Queue and compute time, by which a scaler and a person see where a slow search spends its time."""
+    served, part = small_triton
+    names = ("nv_inference_queue_duration_us", "nv_inference_compute_infer_duration_us", "nv_inference_request_success")
+    before = {name: metric(part, name) for name in names}
+    TritonEncoder(served.url, build.NAME).encode(pictures(3), fingerprint=served.model.fingerprint)
+    assert all(metric(part, name) > value for name, value in before.items())
