@@ -1,0 +1,116 @@
+"""How a model is run so that it can be compared: ONNX Runtime on the CPU, a plan on the GPU."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.engine.plan.compiler import Profile
+from infra.engine.plan.errors import PlanError
+from infra.engine.plan.parity import Outputs, Run
+from infra.engine.plan.report import Layer, Timing, layers_of
+
+ROUNDS = 50
+"""Runs of each batch size that a timing is the median of, after ten that warm up."""
+WARM_UP = 10
+
+
+def onnx_on_cpu(model: bytes) -> Run:
+    """The graph as ONNX Runtime runs it."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(pixels: NDArray[np.uint8]) -> Outputs:
+        return dict(zip(names, session.run(names, {"pixels": pixels}), strict=True))
+
+    return run
+
+
+class Engine:
+    """A plan on this machine's GPU, with buffers for its largest batch. A context manager: the buffers are given back."""
+
+    def __init__(self, trt: Any, plan: bytes, profile: Profile) -> None:
+        from cuda.bindings import runtime
+
+        self._cuda = runtime
+        self._profile = profile
+        self._log = trt.Logger(trt.Logger.ERROR)
+        self._engine = trt.Runtime(self._log).deserialize_cuda_engine(plan)
+        if self._engine is None:
+            raise PlanError("TensorRT does not read the plan: it was built by another version or for another GPU; build it here")
+        self._trt = trt
+        self._context = self._engine.create_execution_context()
+        self._stream = self._done(runtime.cudaStreamCreate())
+        self._context.set_input_shape(profile.input, (profile.largest, *profile.shape))
+        self._buffers = {name: self._done(runtime.cudaMalloc(self._empty(name).nbytes)) for name in self._names()}
+        for name, address in self._buffers.items():
+            self._context.set_tensor_address(name, int(address))
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for address in self._buffers.values():
+            self._done(self._cuda.cudaFree(address))
+        self._done(self._cuda.cudaStreamDestroy(self._stream))
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Run a batch."""
+        self._upload(pixels)
+        self._execute()
+        copy = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        found = {name: self._empty(name) for name in self._names() if name != self._profile.input}
+        for name, values in found.items():
+            self._done(self._cuda.cudaMemcpy(values.ctypes.data, self._buffers[name], values.nbytes, copy))
+        return found
+
+    def timing(self, batch: int) -> Timing:
+        """Median milliseconds of a run without the copies, as Triton overlaps these."""
+        self._upload(np.zeros((batch, *self._profile.shape), np.uint8))
+        spent = []
+        for _ in range(WARM_UP + ROUNDS):
+            started = time.perf_counter()
+            self._execute()
+            spent.append((time.perf_counter() - started) * 1000)
+        return Timing(batch=batch, milliseconds=statistics.median(spent[WARM_UP:]))
+
+    def layers(self) -> list[Layer]:
+        """What TensorRT made of the graph."""
+        inspector = self._engine.create_engine_inspector()
+        return layers_of(inspector.get_engine_information(self._trt.LayerInformationFormat.JSON))
+
+    @property
+    def device_bytes(self) -> int:
+        """Memory that a run takes beside the weights."""
+        return int(self._engine.device_memory_size_v2)
+
+    def _names(self) -> list[str]:
+        return [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
+
+    def _empty(self, name: str) -> NDArray[Any]:
+        return np.empty(tuple(self._context.get_tensor_shape(name)), self._trt.nptype(self._engine.get_tensor_dtype(name)))
+
+    def _upload(self, pixels: NDArray[np.uint8]) -> None:
+        pixels = np.ascontiguousarray(pixels)
+        self._context.set_input_shape(self._profile.input, pixels.shape)
+        copy = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
+        self._done(self._cuda.cudaMemcpy(self._buffers[self._profile.input], pixels.ctypes.data, pixels.nbytes, copy))
+
+    def _execute(self) -> None:
+        if not self._context.execute_async_v3(int(self._stream)):
+            raise PlanError("TensorRT did not run the batch")
+        self._done(self._cuda.cudaStreamSynchronize(self._stream))
+
+    def _done(self, answer: Any) -> Any:
+        """The value of a CUDA call. Raises ``PlanError`` where it failed."""
+        status, *values = answer if isinstance(answer, tuple) else (answer,)
+        if int(status) != 0:
+            raise PlanError(f"CUDA failed with {status}")
+        return values[0] if values else None
