@@ -1,7 +1,7 @@
 """Synthetic queries: what a phone makes of a catalogue's photograph. Pure: a picture, a seeded generator → a picture.
 
-Three kinds. ``copy``: perspective, rotation, crop, light, blur and JPEG at once. ``wall``: the object takes 25–50 % of the side of
-a photographed wall. ``phone``: hand-held, on a table, with glare, noise and shake. They stand for real photos and are none: a
+Three kinds. ``copy``: perspective, rotation, crop, light, blur and JPEG at once. ``wall``: the object takes 25–50 % of the side
+of a photographed wall. ``phone``: hand-held, on a table, with glare, noise and shake. They stand for real photos and are none: a
 figure on them says whether a model holds against such changes, not what a museum will see.
 """
 
