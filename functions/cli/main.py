@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "demo",
     "reconcile": "reconcile",
     "calibrate": "calibrate",
+    "evaluate": "evaluate",
 }
 """Command → module of this package, loaded when it is used: ``museum --help`` shows at once."""
 

@@ -1,0 +1,110 @@
+"""``museum evaluate`` without its command line: folders in, figures out, with progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from infra.engine import build
+from infra.evaluation import report
+from infra.evaluation.dataset import DatasetError, Gallery, gallery_of, queries_of, strangers_of, together
+from infra.evaluation.encode import Eye, Kept, onnx_see
+from infra.evaluation.evaluate import Evaluation, Query, failures, figures, run, synthetic
+from infra.evaluation.split import half_of
+from infra.local import stamps
+
+DEMO = "demo"
+SHOWN = 60
+"""Failures on a contact sheet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to measure."""
+
+    dataset: Path
+    galleries: tuple[str, ...]
+    onnx: Path | None
+    variants: int
+    kinds: tuple[str, ...]
+    split: Literal["test", "train", "all"]
+    crop: bool
+    strangers: Path | None
+    seed: int
+    sheet: Path | None
+    workers: int
+
+
+def evaluated(asked: Asked) -> Evaluation:
+    """Measure. Raises ``DatasetError``, and ``Reject`` for a photograph that cannot be read."""
+    own = gallery_of(asked.dataset)
+    gallery = together([own, *(more_of(name) for name in asked.galleries)])
+    queries = wanted(asked, own)
+    onnx = asked.onnx or build.build(build.cache_folder()) / "model.onnx"
+    name = build.sha256_of(onnx)
+    with (
+        Kept(build.cache_folder() / "evaluation" / "vectors.sqlite") as kept,
+        progress(len(gallery.photos) + len(queries)) as bar,
+    ):
+        eye = Eye(onnx_see(onnx), name, kept)
+        step = bar.task_ids[0]
+        found = run(gallery, queries, eye, crop=asked.crop, workers=asked.workers, step=lambda: bar.advance(step))
+    made = figures(
+        found, gallery.classes, model=name[:12], views="full+crop" if asked.crop else "full", photos=len(gallery.photos)
+    )  # fmt: skip
+    if asked.sheet:
+        files = {photo.object_id: photo.file for photo in gallery.photos}
+        asked.sheet.write_text(report.sheet(f"Failures of {name[:12]}", failures(found, SHOWN), files), encoding="utf-8")
+    return made
+
+
+def wanted(asked: Asked, own: Gallery) -> list[Query]:
+    """The queries that count. Raises ``DatasetError`` where none is left."""
+    inside = [photo for photo in own.photos if asked.split in ("all", half_of(photo.object_id))]
+    photographed = [
+        Query(photo=photo, set=photo.set)
+        for photo in queries_of(asked.dataset, {photo.object_id for photo in own.photos})
+        if not photo.object_id or asked.split in ("all", half_of(photo.object_id))
+    ]
+    found = photographed + synthetic(inside, asked.kinds, asked.variants, asked.seed)
+    if asked.strangers:
+        found += [Query(photo=photo, set=photo.set) for photo in strangers_of(asked.strangers)]
+    if not found:
+        raise DatasetError(
+            f"{asked.dataset}: no query is left of the half `{asked.split}`: choose another --split, or --variants"
+        )
+    return found
+
+
+def more_of(name: str) -> Gallery:
+    """A further gallery: a folder, or the demo's catalogue."""
+    if name != DEMO:
+        return gallery_of(Path(name))
+    cache = build.cache_folder()
+    return gallery_of(stamps.build(stamps.fetch(cache), cache / "demo").table.parent)
+
+
+def progress(total: int) -> Progress:
+    """A bar on the terminal, silent elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    bar.add_task("pictures", total=total)
+    return bar
+
+
+def as_data(made: Evaluation) -> dict[str, object]:
+    """All of it as JSON values."""
+    return {
+        "model": made.model,
+        "views": made.views,
+        "photos": made.photos,
+        "sets": [report.as_data(one) for one in made.sets],
+        "strangers": made.strangers,
+        "GAP": made.gap,
+        "rejection": made.rejection,
+    }
