@@ -17,6 +17,7 @@ from typing import Literal
 from functions.adapters.triton import version_of
 from infra.engine.build import DECODER, ENCODER, MAP, NOTE, WHOLE, Model, checked, read
 from infra.engine.errors import BuildError
+from infra.engine.plan.shelf import file_names, served_name
 from infra.engine.spec import REPOSITORY
 
 FormName = Literal["python", "onnxruntime", "plan"]
@@ -71,9 +72,8 @@ def assemble(
         for file in FORMS[form].graphs:
             if file in model.files:
                 _copy(built, file, version, model)
-        named = {f"model_sm_{capability.replace('.', '')}.plan": plan for capability, plan in (plans or {}).items()}
-        for name, plan in named.items():
-            _replace(version / name, plan)
+        for capability, plan in (plans or {}).items():
+            _replace(version / served_name(capability), plan)
         if form == "python":
             _replace(version / PROGRAM, repository / PROGRAM)
         (version / f"{NOTE}.part").write_text(json.dumps(asdict(model), indent=2) + "\n")
@@ -104,8 +104,7 @@ def configuration(
     if model.saliency:
         outputs.append(f'  {{ name: "saliency" data_type: TYPE_FP32 dims: [ {MAP}, {MAP} ] }}')
     parameters = [f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}' for key, value in how.parameters.items()]
-    entries = [f'{{ key: "{plan}" value: "model_sm_{plan.replace(".", "")}.plan" }}' for plan in plans]
-    files = f"cc_model_filenames [ {', '.join(entries)} ]" if entries else f'default_model_filename: "{_default(form)}"'
+    files = file_names(list(plans)) if plans else f'default_model_filename: "{_default(form)}"'
     template = Template((repository / CONFIG).read_text())
     return template.substitute(
         name=model.name,

@@ -352,8 +352,8 @@ def test_every_form_stands_behind_the_same_name_input_and_outputs(make: Make, ca
     assert shared[0] == shared[1] == shared[2]
     assert all('name: "toy"' in config and "max_batch_size: 4" in config for config in configs.values())
     assert 'backend: "onnxruntime"' in configs["onnxruntime"]
-    assert 'cc_model_filenames [ { key: "8.0" value: "model_sm_80.plan" }, { key: "8.9"' in configs["plan"]
-    assert {file.name for file in (tmp_path / "plan" / "toy").rglob("*.plan")} == {"model_sm_80.plan", "model_sm_89.plan"}
+    assert 'key: "8.9" value: "model_sm_8_9.plan"' in configs["plan"]
+    assert {file.name for file in (tmp_path / "plan" / "toy").rglob("*.plan")} == {"model_sm_8_0.plan", "model_sm_8_9.plan"}
 
 
 def test_a_plan_is_asked_for_where_the_form_is_one(make: Make, cache: Path, tmp_path: Path) -> None:
