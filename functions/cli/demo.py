@@ -38,7 +38,7 @@ def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
       museum demo --once --json > demo.json    the import's report and both results
       museum demo --state /data/demo           beside a stack that is up
     """
-    from infra.engine import build
+    from infra.engine.wheels import cache_folder
     from infra.local import stamps
 
     say = functools.partial(tell, err=as_json)
@@ -56,7 +56,7 @@ def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
                 "run it in a new shell. " + "; ".join(owned)
             )
         say("[1/5] the photographs of the demo")
-        demo = stamps.build(stamps.fetch(build.cache_folder()), build.cache_folder() / "demo")
+        demo = stamps.build(stamps.fetch(cache_folder()), cache_folder() / "demo")
         say("[2/5] RabbitMQ, S3, Milvus, Triton, functions and triggers")
         stack.up(bind=bind, asked={}, say=say)
     try:

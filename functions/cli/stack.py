@@ -44,9 +44,16 @@ def asked_ports(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 @state_option
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
 @bind_option
+@click.option(
+    "--model",
+    envvar="MUSEUM_MODEL",
+    show_envvar=True,
+    metavar="NAME|TIER",
+    help="Model: quality, fast or a name.  [default: the live one, at first quality]",
+)
 @click.option("--activate", is_flag=True, help="Make the built model the live one, though another one has a catalogue.")
 @click.option("--port", "ports", multiple=True, callback=asked_ports, metavar="NAME=NUMBER", help="Ask for a port, e.g. s3=9100.")
-def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], activate: bool) -> None:
+def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], activate: bool, model: str | None) -> None:
     """Start the local stack: RabbitMQ, S3, Milvus, Triton, functions and triggers.
 
     A server whose address is in the environment (MUSEUM_AMQP_URL, AWS_ENDPOINT_URL, MUSEUM_MILVUS_URI,
@@ -57,11 +64,12 @@ def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], a
       museum up                           until Ctrl-C
       museum up --detach --state /data/m  in the background
       museum up --port s3=9100            S3 on a port of your choice
+      museum up --model fast              a new stack with the quick model
       museum up --bind 0.0.0.0            S3 and AMQP also for other machines
     """
     interruptible()
     with starting(state) as stack:
-        stack.up(bind=bind, asked=ports, say=say, activate=activate)
+        stack.up(bind=bind, asked=ports, say=say, activate=activate, model=model)
     try:
         say(f"S3 {stack.environment()['AWS_ENDPOINT_URL']}  ·  addresses and keys: museum env --state {shlex.quote(str(state))}")
         if not detach:

@@ -14,7 +14,6 @@ from functions.runtime.settings import Settings, load
 
 settings = load(Settings)
 store = S3Store(settings)
-encoder = encoder_of(settings)
 cache = VectorCache()
 live_model: RememberedBy[str, live.LiveModel] = RememberedBy(lambda bucket: live.read(store, bucket), max_age=live.MAX_AGE)
 
@@ -26,7 +25,7 @@ def embed(event: ImagePreprocessed) -> QueryEmbedded | CatalogueEmbedded | Image
         event,
         store=store,
         derived=settings.museum_bucket_derived,
-        encoder=encoder,
+        encoder=encoder_of(settings, live_model(settings.museum_bucket_state).model),
         live=lambda: live_model(settings.museum_bucket_state),
         cache=cache,
     )

@@ -45,8 +45,6 @@ class Settings:
     museum_triton_url: str = "127.0.0.1:8001"
     """host:port of Triton's gRPC."""
     museum_encoder: Literal["triton", "onnx"] = "triton"
-    museum_model: str = "dinov2-focus"
-    """Name of the model in the repository."""
     museum_model_repository: str = ""
     """Folder of the built models: for the in-process encoder alone."""
     museum_default_museum: str = "local"

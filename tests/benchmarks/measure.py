@@ -225,7 +225,7 @@ class Stages:
         self._bench = bench
         settings = bench.settings
         self._limits = limits_by_lane(settings.museum_max_bytes, settings.museum_max_master_bytes)["interactive"]
-        self._encoder = TritonEncoder(settings.museum_triton_url, settings.museum_model)
+        self._encoder = TritonEncoder(settings.museum_triton_url, bench.live.model)
         self._rows = MilvusIndex(settings.museum_milvus_uri)
         self._records = RecordReader(bench.store, settings.museum_bucket_catalogue)
         self.search_cpu = 0.0

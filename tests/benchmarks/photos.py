@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from infra.engine import build
+from infra.engine.wheels import cache_folder
 from infra.local import stamps
 
 SIX_MEGAPIXELS = (3000, 2000)
@@ -18,7 +18,7 @@ SIX_MEGAPIXELS = (3000, 2000)
 
 def demo() -> list[Path]:
     """The demo's photographs, 500 to 700 px, in the order of their names."""
-    made = stamps.build(stamps.fetch(build.cache_folder()), build.cache_folder() / "demo")
+    made = stamps.build(stamps.fetch(cache_folder()), cache_folder() / "demo")
     return sorted(made.images.iterdir())
 
 

@@ -24,9 +24,9 @@ from functions.adapters.triton import MAX_BATCH, TritonEncoder
 from functions.errors import Retry, Unavailable
 from functions.events import Lane
 from functions.ports import Encoder, Pixels
-from infra.engine import build
+from infra.engine import forms
 from infra.local.part import Part, free_port, processes_of, running
-from tests.fixtures.triton import Served, small_model, triton_part
+from tests.fixtures.triton import SMALL, Served, small_model, triton_part
 
 OTHER = "0123456789abcdef" * 4
 """A fingerprint that no model has."""
@@ -48,9 +48,9 @@ def subject(request: pytest.FixtureRequest) -> Subject:
         return Subject(MemoryEncoder("f" * 64), "f" * 64, MemoryEncoder.dim)
     if request.param == "onnx":
         served: Served = request.getfixturevalue("real_model")
-        return Subject(OnnxEncoder(str(served.repository), build.NAME), served.model.fingerprint, build.DIM)
+        return Subject(OnnxEncoder(str(served.repository), served.model.name), served.model.fingerprint, served.model.dim)
     served = request.getfixturevalue("triton_server")
-    return Subject(TritonEncoder(served.url, build.NAME), served.model.fingerprint, build.DIM)
+    return Subject(TritonEncoder(served.url, served.model.name), served.model.fingerprint, served.model.dim)
 
 
 @pytest.fixture(params=["onnx", "triton"])
@@ -58,10 +58,10 @@ def small(request: pytest.FixtureRequest) -> Subject:
     """The small model, whose vectors are NaN for a black picture."""
     served, _ = request.getfixturevalue("small_triton")
     adapters: dict[str, Encoder] = {
-        "onnx": OnnxEncoder(str(served.repository), build.NAME),
-        "triton": TritonEncoder(served.url, build.NAME),
+        "onnx": OnnxEncoder(str(served.repository), SMALL),
+        "triton": TritonEncoder(served.url, SMALL),
     }
-    return Subject(adapters[request.param], served.model.fingerprint, build.DIM)
+    return Subject(adapters[request.param], served.model.fingerprint, served.model.dim)
 
 
 def pictures(count: int, seed: int = 0) -> Pixels:
@@ -159,9 +159,36 @@ def test_another_fingerprint_than_the_served_one_makes_it_unavailable(subject: S
 def test_triton_and_onnx_runtime_give_the_same_vectors(triton_server: Served) -> None:
     """The same graph behind a server and in this process: cosine at least 0.9999."""
     batch, fingerprint = pictures(3, seed=1), triton_server.model.fingerprint
-    served = TritonEncoder(triton_server.url, build.NAME).encode(batch, fingerprint=fingerprint)
-    inside = OnnxEncoder(str(triton_server.repository), build.NAME).encode(batch, fingerprint=fingerprint)
+    served = TritonEncoder(triton_server.url, triton_server.model.name).encode(batch, fingerprint=fingerprint)
+    inside = OnnxEncoder(str(triton_server.repository), triton_server.model.name).encode(batch, fingerprint=fingerprint)
     assert (served * inside).sum(axis=1).min() >= 0.9999
+
+
+def test_both_say_where_the_object_is_and_give_the_same_vector_with_it(triton_server: Served) -> None:
+    """Maps of 64 × 64 between 0 and 1, the same from both; the vector does not depend on whether the map was asked for."""
+    batch, fingerprint, name = pictures(6, seed=2), triton_server.model.fingerprint, triton_server.model.name
+    served, inside = TritonEncoder(triton_server.url, name), OnnxEncoder(str(triton_server.repository), name)
+    vectors, maps = served.encode_with_saliency(batch, fingerprint=fingerprint)
+    assert maps.shape == (6, 64, 64)
+    assert np.abs(maps - inside.encode_with_saliency(batch, fingerprint=fingerprint)[1]).max() < 1e-3
+    assert (vectors * served.encode(batch, fingerprint=fingerprint)).sum(axis=1).min() > 0.9999
+
+
+def test_requests_with_and_without_a_map_that_were_batched_get_their_own(triton_server: Served) -> None:
+    """Triton batches whatever waits: each caller has the map of its picture, or none."""
+    batch, fingerprint = pictures(8, seed=3), triton_server.model.fingerprint
+    encoder = TritonEncoder(triton_server.url, triton_server.model.name)
+    vectors, maps = encoder.encode_with_saliency(batch, fingerprint=fingerprint)
+
+    def ask(number: int) -> bool:
+        one = batch[number : number + 1]
+        if number % 2:
+            return bool(encoder.encode(one, fingerprint=fingerprint)[0] @ vectors[number] > 0.9999)
+        vector, seen = encoder.encode_with_saliency(one, fingerprint=fingerprint)
+        return bool(vector[0] @ vectors[number] > 0.9999 and np.abs(seen[0] - maps[number]).max() < 1e-3)
+
+    with ThreadPoolExecutor(len(batch)) as pool:
+        assert all(pool.map(ask, range(len(batch))))
 
 
 def test_a_vector_that_is_not_a_number_is_tried_again(small: Subject) -> None:
@@ -186,7 +213,7 @@ def test_a_fingerprint_that_is_none_makes_it_unavailable(small: Subject) -> None
 def test_a_repository_without_the_model_says_what_to_run(tmp_path: Path) -> None:
     """The in-process encoder before set-up."""
     with pytest.raises(Unavailable, match="make setup"):
-        OnnxEncoder(str(tmp_path), build.NAME).encode(pictures(1), fingerprint=OTHER)
+        OnnxEncoder(str(tmp_path), SMALL).encode(pictures(1), fingerprint=OTHER)
 
 
 # Triton that fails
@@ -197,7 +224,7 @@ def test_a_triton_that_refuses_connections_is_unavailable() -> None:
     url = f"127.0.0.1:{free_port()}"
     started = time.monotonic()
     with pytest.raises(Unavailable, match=url) as raised:
-        TritonEncoder(url, build.NAME).encode(pictures(1), fingerprint=OTHER)
+        TritonEncoder(url, SMALL).encode(pictures(1), fingerprint=OTHER)
     assert raised.value.dependency == "triton"
     assert time.monotonic() - started < 5
 
@@ -212,22 +239,22 @@ def test_a_model_that_is_not_there_is_unavailable(small_triton: tuple[Served, Pa
 def test_a_triton_that_does_not_answer_is_unavailable_after_the_timeout(small_triton: tuple[Served, Part]) -> None:
     """A paused server; the same client goes on when it does."""
     served, part = small_triton
-    encoder = TritonEncoder(served.url, build.NAME, timeout=1.0)
+    encoder = TritonEncoder(served.url, SMALL, timeout=1.0)
     encoder.encode(pictures(1), fingerprint=served.model.fingerprint)
     with paused(processes_of(part.mark)):
         started = time.monotonic()
         with pytest.raises(Unavailable, match="Deadline"):
             encoder.encode(pictures(1), fingerprint=served.model.fingerprint)
         assert time.monotonic() - started < 5
-    patient = TritonEncoder(served.url, build.NAME)
+    patient = TritonEncoder(served.url, SMALL)
     assert len(patient.encode(pictures(1), fingerprint=served.model.fingerprint)) == 1
 
 
 def test_a_triton_that_comes_back_with_another_model_serves_that_one_alone(tmp_path: Path) -> None:
     """Killed and started anew on the same port: the same client reconnects, and never takes the new model for the old."""
     repository, port = tmp_path / "models", free_port()
-    old = build.assemble(small_model(tmp_path / "old", "old"), repository)
-    encoder = TritonEncoder(f"127.0.0.1:{port}", build.NAME)
+    old = forms.assemble(small_model(tmp_path / "old", "old"), repository)
+    encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL)
     part = triton_part(tmp_path, repository, port)
     with running(part):
         encoder.encode(pictures(1), fingerprint=old.fingerprint)
@@ -235,7 +262,7 @@ def test_a_triton_that_comes_back_with_another_model_serves_that_one_alone(tmp_p
             os.kill(process, signal.SIGKILL)
         with pytest.raises(Unavailable):
             encoder.encode(pictures(1), fingerprint=old.fingerprint)
-    new = build.assemble(small_model(tmp_path / "new", "new"), repository)
+    new = forms.assemble(small_model(tmp_path / "new", "new"), repository)
     with running(part):
         until = time.monotonic() + 10
         while time.monotonic() < until:
@@ -251,9 +278,9 @@ def test_a_triton_that_comes_back_with_another_model_serves_that_one_alone(tmp_p
 def test_a_full_queue_makes_it_unavailable_at_once(tmp_path: Path) -> None:
     """The queue is bounded: what does not fit waits in RabbitMQ, not in Triton's memory."""
     repository, port = tmp_path / "models", free_port()
-    model = build.assemble(small_model(tmp_path / "built"), repository)
+    model = forms.assemble(small_model(tmp_path / "built"), repository)
     part = triton_part(tmp_path, repository, port)
-    encoder = TritonEncoder(f"127.0.0.1:{port}", build.NAME, timeout=5.0)
+    encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL, timeout=5.0)
 
     def answer(_: int) -> str:
         try:
@@ -270,9 +297,9 @@ def test_a_full_queue_makes_it_unavailable_at_once(tmp_path: Path) -> None:
 def test_a_triton_with_a_dead_python_process_ends_so_that_it_is_started_anew(tmp_path: Path) -> None:
     """Triton itself would go on, ready, failing its share of the requests for ever."""
     repository, port = tmp_path / "models", free_port()
-    model = build.assemble(small_model(tmp_path / "built"), repository)
+    model = forms.assemble(small_model(tmp_path / "built"), repository)
     part = triton_part(tmp_path, repository, port)
-    encoder = TritonEncoder(f"127.0.0.1:{port}", build.NAME)
+    encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL)
     with running(part) as process:
         os.kill(stubs_of(part)[0], signal.SIGKILL)
         assert process.wait(timeout=15) == 1
@@ -297,9 +324,9 @@ def test_nothing_of_grpc_is_loaded_before_the_first_picture() -> None:
 def test_a_person_is_served_before_an_import_that_came_earlier(tmp_path: Path, lane: Lane, first: bool) -> None:
     """Forty pictures of an import wait when four more come: in the interactive lane they overtake, in the bulk lane they wait."""
     repository, port = tmp_path / "models", free_port()
-    model = build.assemble(small_model(tmp_path / "built"), repository)
+    model = forms.assemble(small_model(tmp_path / "built"), repository)
     part = triton_part(tmp_path, repository, port)
-    encoder = TritonEncoder(f"127.0.0.1:{port}", build.NAME)
+    encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL)
     done: list[str] = []
 
     def ask(name: str, lane: Lane) -> None:
@@ -323,5 +350,5 @@ def test_triton_tells_prometheus_how_long_pictures_waited_and_were_computed(smal
     served, part = small_triton
     names = ("nv_inference_queue_duration_us", "nv_inference_compute_infer_duration_us", "nv_inference_request_success")
     before = {name: metric(part, name) for name in names}
-    TritonEncoder(served.url, build.NAME).encode(pictures(3), fingerprint=served.model.fingerprint)
+    TritonEncoder(served.url, SMALL).encode(pictures(3), fingerprint=served.model.fingerprint)
     assert all(metric(part, name) > value for name, value in before.items())

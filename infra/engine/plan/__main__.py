@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from functions.pixels import SIZE, pixels
-from infra.engine.build import sha256_of
 from infra.engine.plan import compiler, parity, shelf
 from infra.engine.plan.errors import PlanError
 from infra.engine.plan.report import rendered
 from infra.engine.plan.runners import Engine, onnx_on_cpu
 from infra.engine.plan.typed import typed
+from infra.engine.wheels import sha256_of
 
 BATCH = 8
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
