@@ -20,8 +20,9 @@ from functions.errors import MuseumError
     help="More catalogued objects, among which the data set's have to be found; `demo` is the demo's catalogue.",
 )  # fmt: skip
 @click.option(
-    "--onnx", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A built model; default: the one served."
+    "--onnx", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A graph in a file, instead of a model."
 )
+@click.option("--model", default="quality", show_default=True, help="Name or tier; built if it is not.")
 @click.option("--variants", default=10, show_default=True, type=click.IntRange(0), help="Synthetic queries of a kind an object.")
 @click.option(
     "--kind", "kinds", multiple=True, type=click.Choice(["copy", "wall", "phone"]), help="Of synthetic queries; all if none."
@@ -45,6 +46,7 @@ def evaluate_command(
     dataset: Path,
     more: tuple[str, ...],
     onnx: Path | None,
+    model: str,
     variants: int,
     kinds: tuple[str, ...],
     split: Literal["test", "train", "all"],
@@ -67,15 +69,16 @@ def evaluate_command(
       museum evaluate getty/ --gallery demo --kind wall --views full       without the object crop
       museum evaluate getty/ --gallery demo --sheet failures.html --json > figures.json
     """
+    from infra.engine.errors import BuildError
     from infra.evaluation import report, run
 
     asked = run.Asked(
-        dataset=dataset, galleries=more, onnx=onnx, variants=variants, kinds=kinds or ("copy", "wall", "phone"), split=split,
-        crop=views == "full+crop", strangers=strangers, seed=seed, sheet=sheet, workers=workers,
+        dataset=dataset, galleries=more, model=model, onnx=onnx, variants=variants, kinds=kinds or ("copy", "wall", "phone"),
+        split=split, crop=views == "full+crop", strangers=strangers, seed=seed, sheet=sheet, workers=workers,
     )  # fmt: skip
     try:
         made = run.evaluated(asked)
-    except (ValueError, MuseumError) as error:
+    except (ValueError, MuseumError, BuildError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps(run.as_data(made), ensure_ascii=False, indent=2))

@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from infra.engine import build
+from infra.engine import build, spec, wheels
 from infra.evaluation import report
 from infra.evaluation.dataset import DatasetError, Gallery, gallery_of, queries_of, strangers_of, together
 from infra.evaluation.encode import Eye, Kept, onnx_see
@@ -28,6 +28,8 @@ class Asked:
 
     dataset: Path
     galleries: tuple[str, ...]
+    model: str
+    """Name or tier."""
     onnx: Path | None
     variants: int
     kinds: tuple[str, ...]
@@ -44,10 +46,10 @@ def evaluated(asked: Asked) -> Evaluation:
     own = gallery_of(asked.dataset)
     gallery = together([own, *(more_of(name) for name in asked.galleries)])
     queries = wanted(asked, own)
-    onnx = asked.onnx or build.build(build.cache_folder()) / "model.onnx"
-    name = build.sha256_of(onnx)
+    onnx = asked.onnx or build.build(spec.chosen(asked.model), wheels.cache_folder()) / "model.onnx"
+    name = wheels.sha256_of(onnx)
     with (
-        Kept(build.cache_folder() / "evaluation" / "vectors.sqlite") as kept,
+        Kept(wheels.cache_folder() / "evaluation" / "vectors.sqlite") as kept,
         progress(len(gallery.photos) + len(queries)) as bar,
     ):
         eye = Eye(onnx_see(onnx), name, kept)
@@ -84,7 +86,7 @@ def more_of(name: str) -> Gallery:
     """A further gallery: a folder, or the demo's catalogue."""
     if name != DEMO:
         return gallery_of(Path(name))
-    cache = build.cache_folder()
+    cache = wheels.cache_folder()
     return gallery_of(stamps.build(stamps.fetch(cache), cache / "demo").table.parent)
 
 

@@ -68,6 +68,27 @@ def test_where_a_crop_would_show_nothing_new_there_is_none(saliency: np.ndarray,
     assert proposed(saliency, *size) is None
 
 
+def test_the_black_bars_are_no_object_however_salient_they_are() -> None:
+    """The map of a letterboxed picture marks them, and the ragged edge beside them."""
+    saliency = marked(28, 36, 20, 30, height=0.6)
+    saliency[:16], saliency[-16:] = 0.95, 0.95
+    box = proposed(saliency, 1000, 500)
+    assert box is not None
+    assert box.left == pytest.approx(20 / 64, abs=0.02)
+    assert box.top + box.height / 2 == pytest.approx(0.5)
+    assert box.height < 0.35
+
+
+def test_a_speck_beside_the_object_is_left_out() -> None:
+    """A label, a switch: the box is of what is large."""
+    saliency = marked(10, 40, 10, 40)
+    saliency[50:53, 50:53] = 0.9
+    box = proposed(saliency, 1000, 1000)
+    assert box is not None
+    assert box.left + box.width < 0.7
+    assert box.top + box.height < 0.7
+
+
 def test_the_object_alone_fills_the_input() -> None:
     """A red square on grey is cut out of the display copy: what the encoder sees is red."""
     picture = Image.new("RGB", (1280, 960), (128, 128, 128))
