@@ -93,7 +93,10 @@ def build(spec: Spec, cache: Path) -> Path:
 
 
 def raw(spec: Spec, cache: Path) -> Path:
-    """The graph of the features alone, to fit a whitening on: ``pixels`` → ``features``. Built once. Raises ``BuildError``."""
+    """The graph before the whitening, to fit one on: ``pixels`` → ``features``, and ``saliency``. Built once.
+
+    Raises ``BuildError``.
+    """
     folder = raw_folder_of(spec, cache)
     return (folder if (folder / RAW).exists() else _made(folder, lambda beside: _write_raw(spec, cache, beside))) / RAW
 
@@ -159,7 +162,8 @@ def _graph(spec: Spec, cache: Path) -> tuple[Graph, Encoded]:
 
 def _write_raw(spec: Spec, cache: Path, folder: Path) -> None:
     graph, encoded = _graph(spec, cache)
-    (folder / RAW).write_bytes(graph.model({"features": (encoded.features, [spec.features])}))
+    saliency = {} if encoded.saliency is None else {"saliency": (encoded.saliency, [MAP, MAP])}
+    (folder / RAW).write_bytes(graph.model({"features": (encoded.features, [spec.features])} | saliency))
     check(spec, "features", spec.features, lambda pixels: _run(folder / RAW, {"pixels": pixels}))
 
 

@@ -97,8 +97,8 @@ def opened(file: Path) -> Image.Image:
     return decode(file.read_bytes(), LIMITS).image
 
 
-def onnx_see(file: Path) -> See:
-    """A built model in ONNX Runtime, one thread a call: several threads may call at once."""
+def onnx_see(file: Path, *, vector: str = "embedding") -> See:
+    """A built model in ONNX Runtime, one thread a call: several threads may call at once. ``vector``: the output's name."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -108,7 +108,7 @@ def onnx_see(file: Path) -> See:
 
     def see(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         found = dict(zip(names, session.run(names, {"pixels": picture[None]}), strict=True))
-        return found["embedding"][0], found["saliency"][0] if "saliency" in found else None
+        return found[vector][0], found["saliency"][0] if "saliency" in found else None
 
     return see
 

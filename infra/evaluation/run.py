@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from infra.engine import build, spec, wheels
 from infra.evaluation import report
 from infra.evaluation.dataset import DatasetError, Gallery, gallery_of, queries_of, strangers_of, together
 from infra.evaluation.encode import Eye, Kept, onnx_see
 from infra.evaluation.evaluate import Evaluation, Query, failures, figures, run, synthetic
+from infra.evaluation.progress import progress
 from infra.evaluation.split import half_of
 from infra.local import stamps
 
@@ -50,11 +48,10 @@ def evaluated(asked: Asked) -> Evaluation:
     name = wheels.sha256_of(onnx)
     with (
         Kept(wheels.cache_folder() / "evaluation" / "vectors.sqlite") as kept,
-        progress(len(gallery.photos) + len(queries)) as bar,
+        progress(len(gallery.photos) + len(queries)) as step,
     ):
         eye = Eye(onnx_see(onnx), name, kept)
-        step = bar.task_ids[0]
-        found = run(gallery, queries, eye, crop=asked.crop, workers=asked.workers, step=lambda: bar.advance(step))
+        found = run(gallery, queries, eye, crop=asked.crop, workers=asked.workers, step=step)
     made = figures(
         found, gallery.classes, model=name[:12], views="full+crop" if asked.crop else "full", photos=len(gallery.photos)
     )  # fmt: skip
@@ -88,15 +85,6 @@ def more_of(name: str) -> Gallery:
         return gallery_of(Path(name))
     cache = wheels.cache_folder()
     return gallery_of(stamps.build(stamps.fetch(cache), cache / "demo").table.parent)
-
-
-def progress(total: int) -> Progress:
-    """A bar on the terminal, silent elsewhere."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-    bar.add_task("pictures", total=total)
-    return bar
 
 
 def as_data(made: Evaluation) -> dict[str, object]:
