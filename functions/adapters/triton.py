@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from tritonclient.grpc import InferenceServerClient
 
 Array = NDArray[np.float32]
+T = TypeVar("T")
 
 TIMEOUT = 25.0
 """Seconds for one batch: Triton's own queue gives up after 20."""
+CONTROL = 120.0
+"""Seconds for loading a model: 3 on an idle machine."""
 MAX_BATCH = 8
 PRIORITY: Mapping[Lane, int] = {"interactive": 1, "bulk": 2}
 """Triton's levels, the lower one first. Where both lanes wait, a person's photo is next, and an import fills what is left."""
@@ -40,11 +43,7 @@ class TritonEncoder:
         """The gRPC client."""
         with self._lock:
             if self._made is None:
-                from tritonclient.grpc import InferenceServerClient
-
-                # the default waits up to 2 min between attempts to connect again
-                options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
-                self._made = InferenceServerClient(self._url, channel_args=options)
+                self._made = connected(self._url)
             return self._made
 
     def encode(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> Vectors:
@@ -87,6 +86,43 @@ class TritonEncoder:
         if missing := [name for name, values in found.items() if values is None]:
             raise Retry(f"Triton's answer has no {' and no '.join(missing)}")
         return list(found.values())
+
+
+class TritonModels:
+    """What a Triton in explicit control mode serves, and the switch."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = connected(url)
+
+    def serves(self, model: str, fingerprint: str) -> bool:
+        """Whether a request for this fingerprint would be answered. Raises ``Unavailable`` where nothing answers."""
+        return bool(self._call(lambda: self._client.is_model_ready(model, version_of(fingerprint), client_timeout=CONTROL)))
+
+    def load(self, model: str) -> None:
+        """Load what the repository has of a model; what it served goes on until then. Raises ``Unavailable`` with the reason."""
+        self._call(lambda: self._client.load_model(model, client_timeout=CONTROL))
+
+    def unload(self, model: str) -> None:
+        """Let a model go, after the requests that it has."""
+        self._call(lambda: self._client.unload_model(model, client_timeout=CONTROL))
+
+    def _call(self, call: Callable[[], T]) -> T:
+        from tritonclient.utils import InferenceServerException
+
+        try:
+            return call()
+        except InferenceServerException as error:
+            raise Unavailable("triton", f"{self._url}: {error.message()}") from None
+
+
+def connected(url: str) -> InferenceServerClient:
+    """A gRPC client."""
+    from tritonclient.grpc import InferenceServerClient
+
+    # the default waits up to 2 min between attempts to connect again
+    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+    return InferenceServerClient(url, channel_args=options)
 
 
 def version_of(fingerprint: str) -> str:

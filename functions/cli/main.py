@@ -22,6 +22,7 @@ COMMANDS = {
     "reconcile": "reconcile",
     "calibrate": "calibrate",
     "evaluate": "evaluate",
+    "models": "models",
 }
 """Command → module of this package, loaded when it is used: ``museum --help`` shows at once."""
 

@@ -80,11 +80,26 @@ def assemble(
         (version / f"{NOTE}.part").replace(version / NOTE)
         stay = [fingerprint for fingerprint in beside if _fits(version.parent / version_of(fingerprint), model)]
         text = configuration(model, form=form, plans=tuple(plans or ()), instances=instances, beside=stay, repository=repository)
-        (version.parent / f"{CONFIG}.part").write_text(text)
-        (version.parent / f"{CONFIG}.part").replace(version.parent / CONFIG)
+        _configure(version.parent, text)
     except OSError as error:
         raise BuildError(f"{target}: a model cannot be laid out there: {error.strerror or error}") from None
     return model
+
+
+def alone(target: Path, model: Model, *, form: FormName = "python", repository: Path = REPOSITORY) -> None:
+    """Leave one version of one model below ``target``: a Triton that starts anew serves all that lies there.
+
+    Raises ``BuildError`` where the model is not there or the folder cannot be written.
+    """
+    folder, version = target / model.name, version_of(model.fingerprint)
+    try:
+        read(folder / version)
+        _configure(folder, configuration(model, form=form, repository=repository))
+        others = [entry for entry in target.iterdir() if entry != folder]
+        for entry in (*others, *(entry for entry in folder.iterdir() if entry.is_dir() and entry.name != version)):
+            shutil.rmtree(entry)
+    except OSError as error:
+        raise BuildError(f"{target}: a model cannot be removed there: {error.strerror or error}") from None
 
 
 def configuration(
@@ -118,6 +133,12 @@ def configuration(
         fingerprint=model.fingerprint,
         parameters="\n".join(parameters),
     )
+
+
+def _configure(folder: Path, text: str) -> None:
+    """Write a model's configuration, at once or not at all."""
+    (folder / f"{CONFIG}.part").write_text(text)
+    (folder / f"{CONFIG}.part").replace(folder / CONFIG)
 
 
 def _default(form: FormName) -> str:

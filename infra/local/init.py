@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions import live, outcome
+from functions import live
+from functions.adapters.milvus import MilvusIndex
 from functions.adapters.s3 import S3Store
+from functions.ports import ObjectStore, VectorIndex
 from functions.trigger import topology
 from infra.engine import build, wheels
-from infra.local import s3
+from infra.local import models, s3
 
 if TYPE_CHECKING:
     from infra.local.stack import Say, Stack
@@ -38,27 +40,18 @@ def run(stack: Stack, say: Say, *, activate: bool = False) -> None:
     except (BotoCoreError, ClientError) as error:
         raise SystemExit(f"S3 at {environment['AWS_ENDPOINT_URL']} cannot be set up: {error}") from None
     model = build.read(build.build(stack.model, wheels.cache_folder()))
-    built = live.LiveModel(
-        model=model.name, fingerprint=model.fingerprint, preprocessing=model.preprocessing, saliency=model.saliency
-    )
-    switch(store, environment["MUSEUM_BUCKET_STATE"], built, activate=activate)
+    rows = MilvusIndex(environment["MUSEUM_MILVUS_URI"])
+    switch(store, environment["MUSEUM_BUCKET_STATE"], rows, models.alive(model), activate=activate)
     say(f"queues, buckets and model {model.name} {model.fingerprint[:12]} are in place")
 
 
-def switch(store: S3Store, bucket: str, built: live.LiveModel, *, activate: bool) -> None:
-    """Make the built model live, unless another one has vectors of a catalogue."""
-    if store.get(bucket, live.KEY) is None:
+def switch(store: ObjectStore, bucket: str, rows: VectorIndex, built: live.LiveModel, *, activate: bool) -> None:
+    """Make the built model live, unless the catalogue has vectors of another one alone."""
+    reason = None if activate else models.refused(store, bucket, rows, built)
+    if reason:
+        raise SystemExit(f"{reason}. `museum up --activate` switches all the same")
+    if store.get(bucket, live.KEY) is None or live.read(store, bucket) != built:
         live.write(store, bucket, built)
-        return
-    before = live.read(store, bucket)
-    if before == built:
-        return
-    if not activate and next(store.list(bucket, outcome.PREFIX), None) is not None:
-        raise SystemExit(
-            f"the catalogue was embedded by model {before.fingerprint[:12]}, built now is {built.fingerprint[:12]}: "
-            "`museum up --activate` switches, and the catalogue has to be imported again into a new --state"
-        )
-    live.write(store, bucket, built)
 
 
 def buckets(stack: Stack, store: S3Store) -> None:

@@ -215,7 +215,7 @@ class Stack:
             say(line)
         state.write(self.folder, self.state)  # the folder is ours from here on: a start that is interrupted can be repeated
         try:
-            forms.assemble(build.build(self.model, wheels.cache_folder()), self.repository)
+            forms.alone(self.repository, forms.assemble(build.build(self.model, wheels.cache_folder()), self.repository))
         except BuildError as error:
             raise SystemExit(str(error)) from None
         with state.choosing():
@@ -227,9 +227,13 @@ class Stack:
         servers, workers = self.servers(), self.workers()
         self._start(servers, say)
         init.run(self, say, activate=activate)
-        self.state.model = self.model.name
-        state.write(self.folder, self.state)
+        self.serve_next(self.model.name)
         self._start(workers, say)
+
+    def serve_next(self, model: str) -> None:
+        """Note the model that the next start serves."""
+        self.state.model = model
+        state.write(self.folder, self.state)
 
     def borrowed(self) -> list[str]:
         """What the environment names instead of servers of ours, a line each, and whose they are where that can be seen."""

@@ -47,7 +47,7 @@ def part(
     http: int,
     metrics: int,
 ) -> Part:
-    """The server, on the loopback: it lets everybody in.
+    """The server, on the loopback: it lets everybody in. It serves what lies in ``repository``; ``model`` says when it is ready.
 
     ``python`` is the bin folder of an environment with numpy < 2 and onnxruntime, which the stub finds by PATH.
     """
@@ -67,7 +67,7 @@ def part(
         argv=(
             sys.executable, "-S", "-E", str(WATCH), shared_memory,
             str(root / "bin/tritonserver"), "--model-repository", str(repository), "--backend-directory", str(root / "backends"),
-            "--model-control-mode", "explicit", "--load-model", model, "--disable-auto-complete-config",
+            "--model-control-mode", "explicit", "--load-model", "*", "--disable-auto-complete-config",
             "--http-address", "127.0.0.1", "--http-port", str(http), "--http-thread-count", "2",
             "--grpc-address", "127.0.0.1", "--grpc-port", str(grpc), "--metrics-address", "127.0.0.1",
             "--metrics-port", str(metrics), "--metrics-interval-ms", "10000", "--allow-gpu-metrics", "false",

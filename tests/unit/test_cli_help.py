@@ -17,14 +17,23 @@ from functions.cli.main import COMMANDS, museum
 from functions.cli.stack import logs_command
 from infra.local.stack import Stack
 
-PRINTS_DATA = sorted(set(COMMANDS) - {"up", "down"})
-
 
 def command(name: str) -> click.Command:
-    """One command."""
-    found = museum.get_command(click.Context(museum), name)
+    """One command, or one of a group: ``models list``."""
+    found: click.Command | None = museum
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), word)
     assert found is not None
     return found
+
+
+GROUPS = {name: found for name in COMMANDS if isinstance(found := command(name), click.Group)}
+NAMES = [
+    *(name for name in COMMANDS if name not in GROUPS),
+    *(f"{name} {word}" for name, group in GROUPS.items() for word in group.commands),
+]
+PRINTS_DATA = sorted(set(NAMES) - {"up", "down", "models activate"})
 
 
 def options(name: str) -> set[str]:
@@ -32,14 +41,14 @@ def options(name: str) -> set[str]:
     return {option for parameter in command(name).params for option in parameter.opts}
 
 
-WITHOUT_STACK = {"evaluate"}
+WITHOUT_STACK = {"evaluate", "models build"}
 """Commands that work on files alone."""
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_has_examples_and_takes_a_state_folder(name: str) -> None:
     """Each example is a line that begins with the command itself."""
-    answer = CliRunner().invoke(museum, [name, "--help"])
+    answer = CliRunner().invoke(museum, [*name.split(), "--help"])
     assert answer.exit_code == 0
     assert "Examples:" in answer.output
     assert f"\n    museum {name}" in answer.output or f"$(museum {name})" in answer.output
