@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from infra.local.stack import Stack
 
 Say = Callable[[str], None]
+GREY = 127
+"""Of the picture that a model has to answer before it is made live."""
 GRACE = live.MAX_AGE + 1
 """Seconds that the model before stays loaded: a process may ask for it until it reads again which one is live."""
 
@@ -173,7 +175,7 @@ def activate(
     started = time.monotonic()
     try:
         _load(built, model, before, site)
-        site.encoder(model.name).encode(np.zeros((1, SIZE, SIZE, 3), np.uint8), fingerprint=model.fingerprint)
+        site.encoder(model.name).encode(np.full((1, SIZE, SIZE, 3), GREY, np.uint8), fingerprint=model.fingerprint)
     except Exception:
         with contextlib.suppress(Unavailable):  # a server that is down starts with the one before: that alone lies there now
             _leave(before, after, site)
