@@ -1,4 +1,4 @@
-"""``museum models list | build | activate``."""
+"""``museum models list | whiten | build | activate``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.cli.common import json_option, plain, printable, running_stack, stack_of, state_option
+from functions.cli.whiten import whiten_command
 
 if TYPE_CHECKING:
     from infra.engine.spec import Spec
@@ -30,6 +31,9 @@ def models_command() -> None:
       museum models build
       museum models activate fast
     """
+
+
+models_command.add_command(whiten_command)
 
 
 @models_command.command("list")

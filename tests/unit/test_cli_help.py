@@ -33,7 +33,7 @@ NAMES = [
     *(name for name in COMMANDS if name not in GROUPS),
     *(f"{name} {word}" for name, group in GROUPS.items() for word in group.commands),
 ]
-PRINTS_DATA = sorted(set(NAMES) - {"up", "down", "models activate"})
+PRINTS_DATA = sorted(set(NAMES) - {"up", "down", "models whiten", "models activate"})
 
 
 def options(name: str) -> set[str]:
@@ -41,7 +41,7 @@ def options(name: str) -> set[str]:
     return {option for parameter in command(name).params for option in parameter.opts}
 
 
-WITHOUT_STACK = {"evaluate", "models build"}
+WITHOUT_STACK = {"evaluate", "models whiten", "models build"}
 """Commands that work on files alone."""
 
 

@@ -110,7 +110,7 @@ def run(file: Path, **inputs: NDArray[np.generic]) -> dict[str, NDArray[np.float
 def test_the_vector_is_the_whitened_features_at_unit_length(make: Make, cache: Path) -> None:
     """L2((features - mean) @ matrix), as numpy computes it from the raw graph."""
     spec = make()
-    (features,) = run(build.raw(spec, cache), pixels=pictures(3)).values()
+    features = run(build.raw(spec, cache), pixels=pictures(3))["features"]
     found = run(build.build(spec, cache) / build.WHOLE, pixels=pictures(3))["embedding"]
     wanted = (features - np.float32(0.1)) @ np.eye(FEATURES, DIM)
     assert features.shape == (3, FEATURES)
