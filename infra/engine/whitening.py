@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIM = 256
-SHRINKAGE = 0.1
-"""Share of the mean variance that is added to each direction, since a few hundred objects do not show them all."""
+SHRINKAGE = 1.0
+"""Share of the mean variance that is added to each direction, since a few hundred objects do not show them all.
+
+By cross-validation over the objects that are fitted on: 0.03 to 1 differ by 2.5 points, and more is safer with other photographs."""
 
 
 class WhiteningError(ValueError):
