@@ -145,10 +145,16 @@ def activate_command(name: str, state: Path) -> None:
     from infra.engine import build, spec, wheels
     from infra.engine.errors import BuildError
     from infra.local import models
+    from infra.local.state import alone
 
-    stack = running_stack(state)
+    def say(line: str) -> None:
+        click.echo(printable(line))
+
+    running_stack(state)  # before a folder is made for the lock
     try:
-        folder = build.build(spec.chosen(name), wheels.cache_folder())
-        models.activate(folder, models.site_of(stack), lambda line: click.echo(printable(line)), note=stack.serve_next)
+        with alone(state, say):
+            stack = running_stack(state)
+            folder = build.build(spec.chosen(name), wheels.cache_folder())
+            models.activate(folder, models.site_of(stack), say, note=stack.serve_next)
     except (BuildError, models.SwitchError) as error:
         raise click.ClickException(str(error)) from None

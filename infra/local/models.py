@@ -176,7 +176,7 @@ def activate(
     try:
         _load(built, model, before, site)
         site.encoder(model.name).encode(np.full((1, SIZE, SIZE, 3), GREY, np.uint8), fingerprint=model.fingerprint)
-    except Exception:
+    except BaseException:  # Ctrl-C too
         with contextlib.suppress(Unavailable):  # a server that is down starts with the one before: that alone lies there now
             _leave(before, after, site)
         raise

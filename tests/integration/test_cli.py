@@ -53,7 +53,7 @@ class Operator:
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command."""
-        argv = [*MUSEUM, arguments[0], "--state", str(self.state), *arguments[1:]]
+        argv = [*MUSEUM, *arguments, "--state", str(self.state)]
         pipe = subprocess.PIPE
         return subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, env=self.environment, start_new_session=True)
 
@@ -135,6 +135,14 @@ def test_status_shows_parts_queues_and_ports(operator: Operator) -> None:
     shown = operator.run("status")
     assert "trigger-bulk" in shown
     assert f"s3 {data['ports']['s3']}" in shown
+
+
+def test_the_live_model_is_served_and_may_be_activated_again(operator: Operator) -> None:
+    """The list asks the stack's own servers; an activation that changes nothing takes nothing away."""
+    (live,) = [model for model in json.loads(operator.run("models", "list", "--json")) if model["live"]]
+    assert (live["tier"], live["served"]) == ("quality", True)
+    assert f"{live['name']} {live['fingerprint'][:12]} serves" in operator.run("models", "activate", "quality")
+    assert live in json.loads(operator.run("models", "list", "--json"))
 
 
 def test_status_answers_while_rabbitmq_is_stopped(operator: Operator) -> None:
