@@ -17,7 +17,7 @@ DIM = 256
 SHRINKAGE = 1.0
 """Share of the mean variance that is added to each direction, since a few hundred objects do not show them all.
 
-By cross-validation over the objects that are fitted on: 0.03 to 1 differ by 2.5 points, and more is safer with other photographs."""
+By cross-validation over the objects that are fitted on, 0.03 to 1 differ by 2.5 points; more is safer with other photographs."""
 
 
 class WhiteningError(ValueError):
