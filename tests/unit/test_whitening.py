@@ -31,7 +31,7 @@ def first_right(vectors: NDArray[np.float32], names: list[str]) -> float:
 
 def test_what_varies_between_photographs_of_one_object_is_shrunk() -> None:
     """On photographs that it was not fitted on."""
-    whitening = fit(*features(0), dim=DIM)
+    whitening = fit(*features(0), dim=DIM, shrinkage=0.02)
     seen, names = features(1)
     plain = seen / np.linalg.norm(seen, axis=1, keepdims=True)
     assert first_right(plain, names) < 0.5
