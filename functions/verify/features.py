@@ -1,30 +1,28 @@
 """Local features of a photo: where its corners and blobs are and what each looks like. Pure; nothing here reads or writes.
 
-SIFT (Lowe 2004) at 320 px, its descriptors as RootSIFT (Arandjelović and Zisserman 2012) in one byte a value.
+SIFT (Lowe 2004) at 256 px, its descriptors as RootSIFT (Arandjelović and Zisserman 2012) in one byte a value.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from functions.events import Region
 
-if TYPE_CHECKING:
-    import cv2
+cv2.setNumThreads(1)  # the processes that import this have threads of their own
 
-FORMAT = "rootsift320-v1"
+FORMAT = "rootsift256-v1"
 """Name of the file beside a photo's display copies: another rule or layout is another name, and never read as this one."""
-SIDE = 320
+SIDE = 256
 """Longest side in pixels of the grey picture. SIFT doubles it before it looks."""
-MOST = 300
-"""Features of one photo, the strongest: 39 KB."""
+MOST = 250
+"""Features of one photo, the strongest: 33 KB."""
 DIM = 128
 SCALE = 512
 """A descriptor of unit length times this, cut at 255: its values seldom exceed 0.5."""
@@ -59,20 +57,11 @@ class LocalFeatures:
         return self.points * np.array([self.width, self.height], np.float32)
 
 
-@cache
-def detector() -> cv2.SIFT:
-    """OpenCV's SIFT, on the calling thread alone: the process has threads of its own."""
-    import cv2  # 32 MB that most functions do without
-
-    cv2.setNumThreads(1)
-    return cv2.SIFT.create(nfeatures=MOST)
-
-
 def describe(image: Image.Image) -> LocalFeatures:
-    """The features of an upright RGB picture. One without texture has none."""
+    """The features of an upright picture, RGB or grey. One without texture has none."""
     image = image.convert("L")
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    keypoints, raw = detector().detectAndCompute(np.asarray(image), None)
+    keypoints, raw = cv2.SIFT.create(nfeatures=MOST).detectAndCompute(np.asarray(image), None)
     size = np.array([image.width, image.height], np.float32)
     points = np.array([point.pt for point in keypoints[:MOST]], np.float32).reshape(-1, 2) / size
     found = np.empty((0, DIM), np.float32) if raw is None else raw[:MOST].astype(np.float32)

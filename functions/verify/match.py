@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,8 +78,6 @@ def unit(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def homography(source: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
     """The plane's move from source to target points (m, 2) and which of them follow it, by MAGSAC++ (Barath et al. 2020)."""
-    import cv2
-
     plane, mask = cv2.findHomography(source, target, cv2.USAC_MAGSAC, TOLERANCE, maxIters=MAX_ITERATIONS, confidence=CONFIDENCE)
     if plane is None or not np.isfinite(plane).all():
         return None

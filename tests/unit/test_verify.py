@@ -110,13 +110,13 @@ def test_a_repeated_pattern_is_no_match_of_a_fold() -> None:
     assert match(point, picture) is None
 
 
-def test_features_travel_in_at_most_40_kb() -> None:
+def test_features_travel_in_at_most_34_kb() -> None:
     """Positions within a thousandth, descriptors as they were."""
     made = describe(textured(5, (1280, 960)))
     body = pack(made)
     back = unpack(body)
     assert 200 < len(made.points) <= MOST
-    assert len(body) <= MAX_BYTES < 40_000
+    assert len(body) <= MAX_BYTES < 34_000
     assert np.abs(back.points - made.points).max() < 1e-4
     assert np.array_equal(back.descriptors, made.descriptors)
     assert (back.width, back.height) == (made.width, made.height)
@@ -127,7 +127,7 @@ BODY = pack(describe(textured(6)))
 
 @pytest.mark.parametrize(
     "body",
-    [b"", BODY[:5], BODY[:-1], BODY + b"\0", b"RSF0" + BODY[4:], struct.pack("<4sHHH", MAGIC, 65535, 320, 240) + bytes(10_000),
+    [b"", BODY[:5], BODY[:-1], BODY + b"\0", b"RSF0" + BODY[4:], struct.pack("<4sHHH", MAGIC, 65535, 256, 192) + bytes(10_000),
      struct.pack("<4sHHH", MAGIC, 0, 0, 0), b"\x80\x04K\x01."],
     ids=["empty", "half a header", "truncated", "too long", "another version", "a huge count", "no pixels", "a pickle"],
 )  # fmt: skip
@@ -170,5 +170,5 @@ def test_a_class_that_is_not_helped_keeps_its_places(monkeypatch: pytest.MonkeyP
 
 def test_the_name_of_the_file_says_its_version() -> None:
     """Another rule is another file."""
-    assert features.key_of("ab") == "ab/rootsift320-v1.bin"
-    assert features.key_of("ab", "-0.5") == "ab/rootsift320-v1-0.5.bin"
+    assert features.key_of("ab") == "ab/rootsift256-v1.bin"
+    assert features.key_of("ab", "-0.5") == "ab/rootsift256-v1-0.5.bin"
