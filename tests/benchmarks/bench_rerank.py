@@ -15,7 +15,7 @@ from functions.search.verification import Verifier
 from functions.verify.features import describe, key_of, pack
 from functions.verify.match import match
 from functions.verify.order import TOP
-from infra.engine.build import cache_folder
+from infra.engine.wheels import cache_folder
 from tests.unit.test_search_verification import query
 from tests.unit.test_verify import hit, on_a_wall
 
