@@ -21,7 +21,7 @@ from functions.verify.match import Match, match
 from functions.verify.order import compared, reordered
 
 LIMIT = 0.25
-"""Seconds after which a hit that is not compared yet keeps its place: 20 take 16 ms, 55 where ten processes wait for two cores. With
+"""Seconds after which a hit that is not compared yet keeps its place: 20 take 16 ms, 55 at a load of 19. With
 0.08 the first query of a cold process on such a machine was not compared at all, and its result stays."""
 DESCRIBED = 2
 """Photos of one query whose missing features are made from their display copy: the next query finds them."""
