@@ -96,6 +96,8 @@ class PreparedImage:
     """Key in the derived bucket of a .npy file, uint8 (height, width, 3), RGB."""
     display: str
     """Key prefix in the derived bucket; ``<display>320.jpg`` and ``<display>1280.jpg`` are there."""
+    features: str = ""
+    """Key in the derived bucket of the local features, those of the region where there is one. Empty in older events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,15 @@ from functions.catalogue.threshold import Verdict
 from functions.errors import MOMENTARY
 from functions.events import ImageRejected, QueryFailed, SearchCompleted
 from functions.ports import ObjectStore
+from functions.verify.outline import Outline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The part that two photos have in common: an outline in each, four corners as fractions 0–1 of the upright picture."""
+
+    query: Outline
+    hit: Outline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,10 @@ class Hit:
     """Which view of the query's photo."""
     record: dict[str, str] | None = None
     """The fields the searcher may see; only the hits shown first carry them."""
+    inliers: int | None = None
+    """Local features that both photos show in the same arrangement; ``None`` where no such part was found or looked for."""
+    region: Shared | None = None
+    """Where that part is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

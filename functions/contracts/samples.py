@@ -56,6 +56,7 @@ def _prepared(common: dict[str, Any]) -> e.PreparedImage:
         preprocessing="side1280-letterbox224-v1",
         pixels=f"{SHA}/side1280-letterbox224-v1.npy",
         display=f"{SHA}/display-",
+        features=f"{SHA}/rootsift256-v1.bin",
     )
 
 

@@ -16,6 +16,7 @@ from functions.ports import ObjectStore
 from functions.preprocess.decode import REDUCE_TO, Budget, Decoded, Limits, decode
 from functions.preprocess.display import copies
 from functions.runtime.carry import carried
+from functions.verify.features import describe, inside, key_of, pack
 
 MAX_SIDE = 2560
 """Longest side in pixels that a picture keeps at most for the sake of a small region: 26 MB once it is decoded."""
@@ -23,11 +24,11 @@ files_in_hand = Budget(50_000_000)
 """Bytes of photos that the threads of one process may hold; a master of 200 MB is read alone."""
 
 writers = ThreadPoolExecutor(8, thread_name_prefix="put")
-"""The three files of a photo are written side by side: 11 ms instead of 20."""
+"""The four files of a photo are written side by side: with three, 11 ms instead of 20."""
 
 
 def preprocess(event: ImageReceived, *, store: ObjectStore, derived: str, limits: Mapping[Lane, Limits]) -> ImagePreprocessed:
-    """Each photo is read once, decoded once, and stored as pixels and two display copies."""
+    """Each photo is read once, decoded once, and stored as pixels, two display copies and local features."""
     images = tuple(
         prepared(image, event.region if number == 0 else None, limits[event.lane], store=store, derived=derived)
         for number, image in enumerate(event.images)
@@ -42,6 +43,8 @@ def prepared(image: Image, region: Region | None, limits: Limits, *, store: Obje
     shown = copies(picture.image)
     name = f"{digest}/{PREPROCESSING}{region_name(region)}.npy"
     files = {name: (npy(pixels(cropped(picture.image, region))), "application/octet-stream")}
+    features = key_of(digest, region_name(region))
+    files[features] = (pack(inside(describe(picture.image), region)), "application/octet-stream")
     files |= {f"{digest}/display-{size}.jpg": (body, "image/jpeg") for size, body in shown.items()}
     written = [writers.submit(store.put, derived, key, body, content_type=kind) for key, (body, kind) in files.items()]
     for one in written:
@@ -57,6 +60,7 @@ def prepared(image: Image, region: Region | None, limits: Limits, *, store: Obje
         preprocessing=PREPROCESSING,
         pixels=name,
         display=f"{digest}/display-",
+        features=features,
     )
 
 

@@ -58,6 +58,8 @@ class Settings:
     """Largest upload of the interactive lane, in bytes."""
     museum_max_master_bytes: int = 200_000_000
     """Largest catalogue master of the bulk lane, in bytes."""
+    museum_rerank: Literal["on", "off"] = "on"
+    """Whether search compares the first hits' local features with the query's."""
     museum_write_versions: Literal["current", "previous"] = "current"
     """Event versions to write: ``previous`` during an upgrade, until every consumer reads the current."""
 

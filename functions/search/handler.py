@@ -15,9 +15,11 @@ from functions.catalogue.threshold import Verdict, verdict
 from functions.errors import Reject
 from functions.events import QueryEmbedded, broken_vector
 from functions.ports import ObjectStore, Scope, VectorIndex, Vectors
-from functions.results import Announcement, Hit, Result, announcement, store_result
+from functions.results import Announcement, Hit, Result, Shared, announcement, store_result
 from functions.runtime.carry import carried
 from functions.search.collection import Collection
+from functions.search.verification import Verify
+from functions.verify.match import Match
 
 ROWS = 300
 """Rows asked for first: 100 objects are left when those of one object are grouped (catalogues have 1–3 photos an object)."""
@@ -36,6 +38,7 @@ def search(
     store: ObjectStore,
     rows: VectorIndex,
     records: Records,
+    verify: Verify,
     collection: Callable[[str], Collection],
     live: Callable[[], str],
     results: str,
@@ -45,16 +48,19 @@ def search(
     Whether it is there is not asked first: a delivery that comes twice is rare, and costs a search of 5 ms.
     """
     must_be_known(event.fingerprint, rows=rows, live=live)
-    known = store_result(store, results, result_of(event, rows=rows, records=records, collection=collection))
+    known = store_result(store, results, result_of(event, rows=rows, records=records, verify=verify, collection=collection))
     return announcement(known, carried(event), bucket=results)
 
 
-def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, collection: Callable[[str], Collection]) -> Result:
+def result_of(
+    event: QueryEmbedded, *, rows: VectorIndex, records: Records, verify: Verify, collection: Callable[[str], Collection]
+) -> Result:
     """The result of a query's vectors, not yet stored."""
     started = time.perf_counter()
-    hits = nearest(event, queries_of(event), rows)
+    scored = nearest(event, queries_of(event), rows)
     state = collection(event.fingerprint)
-    judged = verdict(hits[0].score if hits else None, state.calibration, state.size)
+    judged = verdict(scored[0].score if scored else None, state.calibration, state.size)
+    hits, matches = verify(event, scored)
     shown = {
         identity: seen
         for identity, record in records([place_of(hit) for hit in hits[: catalogue.SHOWN]]).items()
@@ -71,9 +77,9 @@ def result_of(event: QueryEmbedded, *, rows: VectorIndex, records: Records, coll
         bucket=event.bucket,
         key=event.key,
         version=event.version,
-        reason=reason_of(judged, hits),
+        reason=reason_of(judged, scored),
         model=event.fingerprint,
-        hits=[listed(rank, hit, shown.get(hit.object)) for rank, hit in enumerate(hits, 1)],
+        hits=[listed(rank, hit, shown.get(hit.object), matches.get(hit.object)) for rank, hit in enumerate(hits, 1)],
         verdict=judged,
         class_=catalogue.classify(hits) if speak else None,
         draft=catalogue.draft(neighbours) if speak else {},
@@ -132,7 +138,7 @@ def reason_of(judged: Verdict, hits: Sequence[ObjectHit]) -> str | None:
     return None
 
 
-def listed(rank: int, hit: ObjectHit, record: Record | None) -> Hit:
+def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None) -> Hit:
     """A hit as the result lists it."""
     return Hit(
         rank=rank,
@@ -146,4 +152,6 @@ def listed(rank: int, hit: ObjectHit, record: Record | None) -> Hit:
         view=hit.row.view,
         class_code=hit.row.class_code,
         record=dict(record.fields) if record else None,
+        inliers=match.inliers if match else None,
+        region=Shared(query=match.query, hit=match.candidate) if match else None,
     )

@@ -12,11 +12,13 @@ from functions.runtime.remember import RememberedBy
 from functions.runtime.settings import Settings, load
 from functions.search import collection, handler
 from functions.search.records import RecordReader
+from functions.search.verification import verifier_of
 
 settings = load(Settings)
 store = S3Store(settings)
 rows = MilvusIndex(settings.museum_milvus_uri)
 records = RecordReader(store, settings.museum_bucket_catalogue)
+verify = verifier_of(store, settings.museum_bucket_derived, rerank=settings.museum_rerank)
 collections: RememberedBy[str, collection.Collection] = RememberedBy(
     lambda fingerprint: collection.read(fingerprint, store=store, rows=rows, bucket=settings.museum_bucket_state),
     max_age=collection.MAX_AGE,
@@ -32,6 +34,7 @@ def search(event: QueryEmbedded) -> Announcement:
         store=store,
         rows=rows,
         records=records,
+        verify=verify,
         collection=collections,
         live=lambda: live_model(settings.museum_bucket_state).fingerprint,
         results=settings.museum_bucket_results,

@@ -40,6 +40,7 @@ from functions.preprocess.decode import decode, limits_by_lane
 from functions.preprocess.display import copies
 from functions.preprocess.handler import npy
 from functions.runtime.settings import Settings, load
+from functions.verify.features import describe, key_of, pack
 
 BUCKET = "bench"
 """Without notifications: what a loop writes must not start the pipeline."""
@@ -71,7 +72,7 @@ class Spent:
     seconds: float = 0.0
     cpu_ms: float = 0.0
     decode_ms: float = 0.0
-    """CPU of decoding with display copies and pixels."""
+    """CPU of decoding with display copies, pixels and local features."""
 
 
 class Loop:
@@ -114,10 +115,11 @@ class Loop:
         assert found is not None
         before = time.thread_time()
         picture = decode(found.body, self._limits)
-        shown, prepared = copies(picture.image), pixels(picture.image)
+        shown, prepared, features = copies(picture.image), pixels(picture.image), pack(describe(picture.image))
         spent.decode_ms += (time.thread_time() - before) * 1000
         for size, body in shown.items():
             self._store.put(BUCKET, f"derived/{version}/display-{size}.jpg", body, content_type="image/jpeg")
+        self._store.put(BUCKET, f"derived/{key_of(version)}", features, content_type="application/octet-stream")
         if self._style.claim_check:
             name = f"derived/{version}/pixels.npy"
             self._store.put(BUCKET, name, npy(prepared), content_type="application/octet-stream")

@@ -45,13 +45,14 @@ def rows(found: Measured) -> list[Row]:
             "",
         ),
         Row(
-            f"CPU of functions and triggers beyond decoding and search, a query; {operations.shown(query)} operations of S3",
+            "CPU of functions and triggers beyond decoding, local features and search, a query; "
+            f"{operations.shown(query)} operations of S3",
             f"{query_overhead(found):.1f} ms",
             "30 ms",
             "18 ms",
         ),
         Row(
-            "the same beyond decoding, a further photo of a catalogued object",
+            "the same beyond decoding and local features, a further photo of a catalogued object",
             f"{overhead(found, found.more):.1f} ms",
             "30 ms",
             "18 ms",
@@ -101,7 +102,7 @@ def overhead(found: Measured, rounds: Sequence[Round]) -> float:
 
 
 def decode_ms(found: Measured) -> float:
-    """CPU of decoding a small photo with display copies and pixels, from the loops of the same rounds."""
+    """CPU of decoding a small photo with display copies, pixels and local features, from the loops of the same rounds."""
     name = "small two processes"
     return statistics.median(
         spent.decode_ms / (rate * spent.seconds) for rate, spent in found.loops[name]

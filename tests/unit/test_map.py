@@ -21,6 +21,7 @@ CLIENTS = {
     "pika": {"trigger/broker.py", "trigger/topology.py", "cli/announcements.py"},
     "urllib3": {"adapters/s3.py", "adapters/outbox.py", "trigger/topology.py"},
     "aiohttp": {f"trigger/{name}.py" for name in ("main", "consumer", "deliver", "outbox")},
+    "cv2": {"verify/features.py", "verify/match.py"},
     "requests": set(),
 }
 """Outside client → the modules that may import it."""

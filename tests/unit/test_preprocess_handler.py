@@ -18,6 +18,8 @@ from functions.ports import ObjectInfo, StoredObject
 from functions.preprocess.decode import limits_by_lane
 from functions.preprocess.handler import preprocess, side_for
 from functions.runtime.carry import carried
+from functions.verify.features import key_of, unpack
+from tests.pictures import picture
 
 LIMITS = limits_by_lane(40_000_000, 200_000_000)
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -80,17 +82,18 @@ def pixels_of(store: MemoryStore, key: str) -> np.ndarray:
     return array
 
 
-def test_a_photo_becomes_pixels_and_two_display_copies() -> None:
-    """Three files under the hash of the photo; the event says where, and what the original was."""
+def test_a_photo_becomes_pixels_two_display_copies_and_local_features() -> None:
+    """Four files under the hash of the photo; the event says where, and what the original was."""
     body = photo()
     store, event = store_with(body)
     made = run(store, event)
     (image,) = made.images
     digest = hashlib.sha256(body).hexdigest()
     assert [info.key for info in store.list("derived")] == [
-        f"{digest}/display-1280.jpg", f"{digest}/display-320.jpg", f"{digest}/{PREPROCESSING}.npy",
+        f"{digest}/display-1280.jpg", f"{digest}/display-320.jpg", key_of(digest), f"{digest}/{PREPROCESSING}.npy",
     ]  # fmt: skip
     assert (image.pixels, image.display) == (f"{digest}/{PREPROCESSING}.npy", f"{digest}/display-")
+    assert image.features == key_of(digest)
     assert (image.width, image.height, image.format, image.sha256) == (400, 200, "PNG", digest)
     assert (image.version, image.preprocessing) == (event.images[0].version, PREPROCESSING)
     assert carried(made) == carried(event)
@@ -127,10 +130,24 @@ def test_a_region_is_what_the_encoder_sees_and_people_see_all() -> None:
 
 
 def test_pixels_of_a_region_never_replace_those_of_the_whole() -> None:
-    """The same photo is searched whole and by two regions: three files of pixels."""
+    """The same photo is searched whole and by two regions: three files of pixels, and of local features."""
     store, event = store_with(photo())
     regions = (None, Region(left=0, top=0, width=0.5, height=1), Region(left=0.25, top=0, width=0.5, height=1))
-    assert len({run(store, replace(event, region=region)).images[0].pixels for region in regions}) == 3
+    made = [run(store, replace(event, region=region)).images[0] for region in regions]
+    assert len({image.pixels for image in made}) == len({image.features for image in made}) == 3
+
+
+def test_local_features_of_a_region_lie_in_it() -> None:
+    """A neighbour of what a person drew a box around is not asked for."""
+    buffer = io.BytesIO()
+    picture(3).save(buffer, "PNG")
+    store, event = store_with(buffer.getvalue())
+    (image,) = run(store, replace(event, region=Region(left=0, top=0, width=0.5, height=1))).images
+    stored = store.get("derived", image.features)
+    assert stored is not None
+    points = unpack(stored.body).points
+    assert len(points) > 0
+    assert points[:, 0].max() <= 0.5
 
 
 def test_a_region_of_nearly_nothing_is_refused() -> None:
