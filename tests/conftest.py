@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fixtures.triton",
     "tests.fixtures.rabbitmq",
     "tests.fixtures.stack",
+    "tests.fixtures.graphs",
 ]

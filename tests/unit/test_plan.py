@@ -154,6 +154,17 @@ def test_a_saliency_map_that_moved_is_refused() -> None:
     assert any("saliency" in fault for fault in found.faults)
 
 
+def test_a_saliency_map_with_one_wrong_tile_is_refused() -> None:
+    """Its mean hardly moves: 16 cells of 4,096."""
+    vectors, maps = np.eye(128, dtype=np.float32), np.zeros((128, 64, 64), np.float32)
+    other = maps.copy()
+    other[3, :4, :4] = 1
+    found = compare({"embedding": vectors, "saliency": maps}, {"embedding": vectors, "saliency": other}, real=64)
+    assert found.saliency is not None
+    assert found.saliency < parity.MAX_SALIENCY
+    assert [fault for fault in found.faults if "cell" in fault] == found.faults != []
+
+
 def test_what_cannot_be_compared_says_what_is_missing() -> None:
     """Too few pictures; other outputs."""
     run = onnx_on_cpu(small().SerializeToString())
@@ -385,5 +396,5 @@ def test_the_command_explains_itself() -> None:
     """Each subcommand has help, and the group examples."""
     told = CliRunner().invoke(command.plan, ["--help"]).output
     assert "Examples" in told
-    for name in ("check", "parity", "build"):
+    for name in ("check", "parity", "build", "report"):
         assert CliRunner().invoke(command.plan, [name, "--help"]).exit_code == 0

@@ -8,61 +8,63 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from functions.pixels import SIZE, pixels
-from infra.engine.plan import compiler, parity, shelf
+from infra.engine import build
+from infra.engine.errors import BuildError
+from infra.engine.plan import compiler, making, parity, runners
 from infra.engine.plan.errors import PlanError
-from infra.engine.plan.report import rendered
-from infra.engine.plan.runners import Engine, onnx_on_cpu
-from infra.engine.plan.typed import typed
-from infra.engine.wheels import sha256_of
+from infra.engine.plan.making import Gpu
+from infra.engine.plan.shelf import Shelf
+from infra.engine.wheels import cache_folder
 
-BATCH = 8
-model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-fp32_option = click.option("--fp32", multiple=True, metavar="PATTERN", help="Nodes that stay in float32: a name, or op:OPERATOR.")
-largest_option = click.option("--largest", default=BATCH, show_default=True, type=click.IntRange(1), help="The batch limit.")
+model_argument = click.argument("model")
 images_option = click.option(
     "--images", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="64 photographs or more."
+)
+shelf_option = click.option(
+    "--shelf", "folder", type=click.Path(path_type=Path), help="Where plans are kept; else the cache.", default=None
 )
 
 
 @click.group()
 def plan() -> None:
-    """TensorRT plans of a model: MODEL is its model.onnx.
+    """TensorRT plans. MODEL is a name, a tier or a folder of model_repository/; precision and batch are those of its model.toml.
 
     \b
     Examples:
-      python -m infra.engine.plan check model.onnx --fp32 op:Softmax
-      python -m infra.engine.plan parity model.onnx other.onnx --images photos/
-      python -m infra.engine.plan build model.onnx --images photos/ --shelf plans/ --fp32 op:Softmax
+      python -m infra.engine.plan check quality
+      python -m infra.engine.plan parity quality --images photos/
+      python -m infra.engine.plan build quality --images photos/ --repository /models
+      python -m infra.engine.plan report quality
     """
 
 
 @plan.command("check")
 @model_argument
-@fp32_option
-@largest_option
-def check_command(model: Path, fp32: tuple[str, ...], largest: int) -> None:
+def check_command(model: str) -> None:
     """Compile the graph without a GPU, by TensorRT's own parser and compiler (the RTX flavour)."""
-    graph = typed(onnx.load(model), fp32).SerializeToString()
-    made = compiler.compiled(compiler.load("tensorrt-rtx"), graph, compiler.Profile(largest=largest))
-    click.echo(
-        f"TensorRT takes the graph: {made.layers} layers, a plan of {len(made.plan) / 1e6:.0f} MB for batches of 1–{largest}"
-    )
+    spec = making.described(model)
+    graph = making.graph_of(spec, reference_of(build.build(spec, cache_folder())))
+    made = compiler.compiled(compiler.load("tensorrt-rtx"), graph, compiler.Profile(largest=spec.max_batch))
+    size = len(made.plan) / 1e6
+    click.echo(f"TensorRT takes the graph: {made.layers} layers, a plan of {size:.0f} MB for batches of 1–{spec.max_batch}")
 
 
 @plan.command("parity")
 @model_argument
-@click.argument("candidate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("candidate", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @images_option
 @click.option("--json", "as_json", is_flag=True, help="Print for programs.")
-def parity_command(model: Path, candidate: Path, images: Path, as_json: bool) -> None:
-    """Compare another ONNX graph with MODEL, on the CPU."""
-    reference, other = onnx_on_cpu(model.read_bytes()), onnx_on_cpu(candidate.read_bytes())
-    found = parity.measured(reference, other, pictures(images), parity.hard_pictures(SIZE), batch=BATCH)
+def parity_command(model: str, candidate: Path | None, images: Path, as_json: bool) -> None:
+    """Compare MODEL on the CPU with another ONNX graph; without one, with itself in its mixed precision."""
+    spec = making.described(model)
+    body = reference_of(build.build(spec, cache_folder()))
+    other = candidate.read_bytes() if candidate else making.graph_of(spec, body)
+    runs = runners.onnx_on_cpu(body), runners.onnx_on_cpu(other)
+    found = parity.measured(*runs, pictures(images), parity.hard_pictures(SIZE), batch=spec.max_batch)
     click.echo(json.dumps({**asdict(found), "faults": found.faults}) if as_json else str(found))
     raise SystemExit(1 if found.faults else 0)
 
@@ -70,32 +72,49 @@ def parity_command(model: Path, candidate: Path, images: Path, as_json: bool) ->
 @plan.command("build")
 @model_argument
 @images_option
-@click.option("--shelf", "folder", required=True, type=click.Path(path_type=Path), help="Where plans are kept.")
-@fp32_option
-@largest_option
-def build_command(model: Path, images: Path, folder: Path, fp32: tuple[str, ...], largest: int) -> None:
-    """Build, compare, and keep a plan for this machine's GPU. A plan that fails is put aside, and ONNX serves."""
-    trt, capability = compiler.load(), compiler.compute_capability()
-    wanted = shelf.Identity(
-        onnx_sha256=sha256_of(model), tensorrt=str(trt.__version__), compute_capability=capability, largest=largest,
-        precision="fp16", fp32=fp32,
-    )  # fmt: skip
-    plans = shelf.Shelf(folder)
-    if known := plans.found(wanted):
-        click.echo(f"already built: {known}")
-        return
-    real, profile = pictures(images), compiler.Profile(largest=largest)
-    click.echo(f"compiling for compute capability {capability} with TensorRT {trt.__version__}; this takes minutes")
-    graph = typed(onnx.load(model), fp32).SerializeToString()
-    made = compiler.compiled(trt, graph, profile, timing_cache=plans.timing_cache(wanted))
-    with Engine(trt, made.plan, profile) as engine:
-        reference = onnx_on_cpu(model.read_bytes())
-        found = parity.measured(reference, engine, real, parity.hard_pictures(SIZE), batch=largest)
-        sizes = sorted({*(2**power for power in range(largest.bit_length()) if 2**power <= largest), largest})
-        text = rendered(engine.layers(), [engine.timing(size) for size in sizes], engine.device_bytes)
-    kept = plans.put(made, wanted, found, text)
-    click.echo(f"{found}\n{text}kept in {kept}")
-    raise SystemExit(1 if found.faults else 0)
+@click.option("--repository", required=True, type=click.Path(path_type=Path), help="Triton's: what may serve is laid out there.")
+@shelf_option
+def build_command(model: str, images: Path, repository: Path, folder: Path | None) -> None:
+    """Build, compare, keep and lay out a plan for this machine's GPU. A plan that fails is put aside, and ONNX is laid out."""
+    gpu, spec = this_machine(), making.described(model)
+    click.echo(f"compute capability {gpu.compute_capability}, TensorRT {gpu.tensorrt}; a new plan takes minutes")
+    made = making.make(spec, build.build(spec, cache_folder()), repository, gpu, shelf(folder), pictures(images))
+    click.echo(f"{made.parity or ''}\n{made.report}kept in {made.folder}")
+    raise SystemExit(1 if made.faults else 0)
+
+
+@plan.command("report")
+@model_argument
+@shelf_option
+def report_command(model: str, folder: Path | None) -> None:
+    """Print what was kept of the plans of MODEL, agreed or refused."""
+    about = build.read(build.build(making.described(model), cache_folder()))
+    kept = shelf(folder).known(about.onnx_sha256)
+    if not kept:
+        raise PlanError(f"no plan of {about.name} was built; `python -m infra.engine.plan build {about.name}` does, on a GPU")
+    for of, text in kept:
+        click.echo(f"compute capability {of['compute_capability']}, TensorRT {of['tensorrt']}, {of['precision']}: {text}")
+
+
+def reference_of(built: Path) -> bytes:
+    """The float32 graph of a built model."""
+    return build.checked(built, build.WHOLE, build.read(built)).read_bytes()
+
+
+def shelf(folder: Path | None) -> Shelf:
+    """Where plans are kept."""
+    return Shelf(folder or cache_folder() / "tensorrt")
+
+
+def this_machine() -> Gpu:
+    """TensorRT on this machine's GPU. Raises ``PlanError`` that names what is missing."""
+    trt, capability, cuda = compiler.load(), compiler.compute_capability(), runners.cuda()
+    return Gpu(
+        tensorrt=str(trt.__version__),
+        compute_capability=capability,
+        compiled=lambda graph, profile, timing: compiler.compiled(trt, graph, profile, timing_cache=timing),
+        loaded=lambda made, profile: runners.Engine(trt, cuda, made, profile),
+    )
 
 
 def pictures(folder: Path) -> NDArray[np.uint8]:
@@ -116,7 +135,7 @@ def main() -> None:
     """Entry point: an error is a sentence."""
     try:
         plan()
-    except PlanError as error:
+    except (PlanError, BuildError) as error:
         raise SystemExit(str(error)) from None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import statistics
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -33,33 +35,40 @@ def onnx_on_cpu(model: bytes) -> Run:
     return run
 
 
+def cuda() -> Any:
+    """CUDA's runtime calls. Raises ``PlanError`` where its Python module is not installed."""
+    try:
+        return importlib.import_module("cuda.bindings.runtime")
+    except ImportError as error:
+        raise PlanError(f"cuda-python is not installed ({error}): pip install cuda-python (the extra `gpu`)") from None
+
+
 class Engine:
-    """A plan on this machine's GPU, with buffers for its largest batch. A context manager: the buffers are given back."""
+    """A plan on this machine's GPU, with buffers for its largest batch. A context manager: the buffers are given back.
 
-    def __init__(self, trt: Any, plan: bytes, profile: Profile) -> None:
-        from cuda.bindings import runtime
+    ``trt``, ``cuda``: their Python modules. Raises ``PlanError`` in TensorRT's or CUDA's words, with nothing left on the GPU.
+    """
 
-        self._cuda = runtime
-        self._profile = profile
+    def __init__(self, trt: Any, cuda: Any, plan: bytes, profile: Profile) -> None:
+        self._trt, self._cuda, self._profile = trt, cuda, profile
         self._log = trt.Logger(trt.Logger.ERROR)
-        self._engine = trt.Runtime(self._log).deserialize_cuda_engine(plan)
+        self._runtime = trt.Runtime(self._log)
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise PlanError("TensorRT does not read the plan: it was built by another version or for another GPU; build it here")
-        self._trt = trt
         self._context = self._engine.create_execution_context()
-        self._stream = self._done(runtime.cudaStreamCreate())
-        self._context.set_input_shape(profile.input, (profile.largest, *profile.shape))
-        self._buffers = {name: self._done(runtime.cudaMalloc(self._empty(name).nbytes)) for name in self._names()}
-        for name, address in self._buffers.items():
-            self._context.set_tensor_address(name, int(address))
+        self._shape(profile.largest)
+        with ExitStack() as owned:
+            self._stream = self._done(cuda.cudaStreamCreate())
+            owned.callback(lambda: self._done(cuda.cudaStreamDestroy(self._stream)))
+            self._buffers = {name: self._buffer(name, owned) for name in self._names()}
+            self._owned = owned.pop_all()
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for address in self._buffers.values():
-            self._done(self._cuda.cudaFree(address))
-        self._done(self._cuda.cudaStreamDestroy(self._stream))
+        self._owned.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Run a batch."""
@@ -97,9 +106,20 @@ class Engine:
     def _empty(self, name: str) -> NDArray[Any]:
         return np.empty(tuple(self._context.get_tensor_shape(name)), self._trt.nptype(self._engine.get_tensor_dtype(name)))
 
+    def _buffer(self, name: str, owned: ExitStack) -> Any:
+        """Memory of the GPU for a tensor of the largest batch."""
+        address = self._done(self._cuda.cudaMalloc(self._empty(name).nbytes))
+        owned.callback(lambda: self._done(self._cuda.cudaFree(address)))
+        self._context.set_tensor_address(name, int(address))
+        return address
+
+    def _shape(self, batch: int) -> None:
+        if not self._context.set_input_shape(self._profile.input, (batch, *self._profile.shape)):
+            raise PlanError(f"the plan takes no batch of {batch}: expected 1 to {self._profile.largest}")
+
     def _upload(self, pixels: NDArray[np.uint8]) -> None:
         pixels = np.ascontiguousarray(pixels)
-        self._context.set_input_shape(self._profile.input, pixels.shape)
+        self._shape(len(pixels))
         copy = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
         self._done(self._cuda.cudaMemcpy(self._buffers[self._profile.input], pixels.ctypes.data, pixels.nbytes, copy))
 

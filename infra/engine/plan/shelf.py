@@ -11,8 +11,9 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from infra.engine.plan.compiler import Compiled
 from infra.engine.plan.errors import PlanError
@@ -56,6 +57,24 @@ class Shelf:
         checked(folder, wanted)
         return folder / PLAN
 
+    def siblings(self, wanted: Identity) -> dict[str, Path]:
+        """The plans that agreed, of the same graph by the same TensorRT, by compute capability: one folder serves all GPUs."""
+        kinds = {str(about["compute_capability"]) for about, _ in self.known(wanted.onnx_sha256)}
+        found = {kind: self.found(replace(wanted, compute_capability=kind)) for kind in sorted(kinds)}
+        return {kind: plan for kind, plan in found.items() if plan}
+
+    def known(self, onnx_sha256: str) -> list[tuple[dict[str, Any], str]]:
+        """What is kept of a graph, agreed or refused: each plan's ``plan.json`` and report. Raises ``PlanError``."""
+        found = []
+        for file in sorted(self._folder.glob(f"*/*/{ABOUT}")):
+            try:
+                about, report = json.loads(file.read_text()), (file.parent / REPORT).read_text()
+            except (OSError, ValueError) as error:
+                raise PlanError(f"{file.parent} is no whole plan ({error}): remove it and build again") from None
+            if about.get("onnx_sha256") == onnx_sha256:
+                found.append((about, report))
+        return found
+
     def timing_cache(self, wanted: Identity) -> bytes:
         """What earlier builds on such a GPU measured; empty where there was none."""
         file = self._timing(wanted)
@@ -63,7 +82,8 @@ class Shelf:
 
     def put(self, made: Compiled, identity: Identity, parity: Parity, report: str = "") -> Path:
         """Keep a plan: to serve where it agrees with its reference, else aside with the reason. Returns its folder."""
-        target = self._folder / (REJECTED if parity.faults else PLANS) / identity.key
+        kept, replaced = (REJECTED, PLANS) if parity.faults else (PLANS, REJECTED)
+        target = self._folder / kept / identity.key
         digest = hashlib.sha256(made.plan).hexdigest()
         about = {**asdict(identity), "plan_sha256": digest, "layers": made.layers, "parity": asdict(parity)}
         try:
@@ -76,6 +96,7 @@ class Shelf:
                 (beside / REPORT).write_text(f"{parity}\n\n{report}")
                 shutil.rmtree(target, ignore_errors=True)
                 beside.rename(target)
+            shutil.rmtree(self._folder / replaced / identity.key, ignore_errors=True)
             self._keep_timing(made, identity)
         except OSError as error:
             raise PlanError(f"{self._folder} cannot be written: {error.strerror}; name another folder with --shelf") from None
