@@ -177,6 +177,8 @@ def status_command(state: Path, as_json: bool) -> None:
             waiting.add_row(plain(queue["name"]), str(queue["ready"]), str(queue["unacked"]))
     if waiting.row_count or queues:
         console.print(waiting if waiting.row_count else "all queues are empty")
+    if any(part.name == "triton" for part in parts):
+        console.print(f"Triton's metrics for Prometheus: http://127.0.0.1:{stack.state.ports['triton_metrics']}/metrics")
     console.print("ports: " + ", ".join(f"{name} {port}" for name, port in list(stack.state.ports.items())[:12]))
 
 

@@ -17,6 +17,7 @@ from functions.events import (
     Image,
     ImagePreprocessed,
     ImageReceived,
+    Lane,
     PreparedImage,
     QueryEmbedded,
     Region,
@@ -51,7 +52,7 @@ def embed(
     missing = [image for key, image in photos.items() if key not in known]
     if missing:
         chosen = event.images[0].pixels if event.region else None
-        made = views_of(missing, chosen, event, store=store, derived=derived, encoder=encoder, model=model)
+        made = views_of(missing, chosen, event.lane, store=store, derived=derived, encoder=encoder, model=model)
         if made is None:
             return received_again(event)
         known |= made
@@ -73,7 +74,7 @@ def embed(
 def views_of(
     photos: Sequence[PreparedImage],
     chosen: str | None,
-    event: ImagePreprocessed,
+    lane: Lane,
     *,
     store: ObjectStore,
     derived: str,
@@ -86,9 +87,9 @@ def views_of(
         return None
     whole = np.stack([unpacked(found.body) for found in stored if found is not None])
     if not model.saliency:
-        vectors = encoder.encode(whole, fingerprint=model.fingerprint, lane=event.lane)
+        vectors = encoder.encode(whole, fingerprint=model.fingerprint, lane=lane)
         return {photo.pixels: {"full": vector} for photo, vector in zip(photos, vectors, strict=True)}
-    vectors, saliency = encoder.encode_with_saliency(whole, fingerprint=model.fingerprint, lane=event.lane)
+    vectors, saliency = encoder.encode_with_saliency(whole, fingerprint=model.fingerprint, lane=lane)
     made: dict[str, Views] = {photo.pixels: {"full": vector} for photo, vector in zip(photos, vectors, strict=True)}
     boxes: list[tuple[PreparedImage, Region]] = [
         (photo, box)
@@ -100,7 +101,7 @@ def views_of(
         return None
     if boxes:
         objects = np.stack([object_of(found.body, box) for found, (_, box) in zip(pictures, boxes, strict=True) if found])
-        crops = encoder.encode(objects, fingerprint=model.fingerprint, lane=event.lane)
+        crops = encoder.encode(objects, fingerprint=model.fingerprint, lane=lane)
         for (photo, _), vector in zip(boxes, crops, strict=True):
             made[photo.pixels]["crop"] = vector
     return made

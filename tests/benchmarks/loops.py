@@ -15,14 +15,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps
 
@@ -31,10 +31,13 @@ from functions.adapters.milvus import MilvusIndex
 from functions.adapters.onnx import OnnxEncoder
 from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
+from functions.embed.crop import LARGEST, proposed
 from functions.embed.handler import unpacked
-from functions.events import Vector, row_id, upload_id
+from functions.embed.vectors import Views
+from functions.embed.view import object_of
+from functions.events import Region, Vector, row_id, upload_id
 from functions.outcome import Outcome
-from functions.pixels import SIZE, pixels
+from functions.pixels import SIZE, cropped, pixels
 from functions.ports import IndexRow
 from functions.preprocess.decode import decode, limits_by_lane
 from functions.preprocess.display import copies
@@ -72,7 +75,7 @@ class Spent:
     seconds: float = 0.0
     cpu_ms: float = 0.0
     decode_ms: float = 0.0
-    """CPU of decoding with display copies, pixels and local features."""
+    """CPU of decoding with display copies, pixels and local features, and of cutting out the object."""
 
 
 class Loop:
@@ -95,9 +98,10 @@ class Loop:
         vectors: dict[str, str] = {}
 
         def work(photo: Path) -> None:
-            vector = self.naive(photo) if self._style.naive else self.straight(photo, spent)
             if self._style.naive:
-                vectors[photo.name] = base64.b64encode(vector.tobytes()).decode()
+                vectors[photo.name] = base64.b64encode(self.naive(photo).tobytes()).decode()
+            else:
+                self.straight(photo, spent)
 
         if self._style.threads == 1:
             for photo in photos:
@@ -108,8 +112,8 @@ class Loop:
         spent.seconds, spent.cpu_ms = time.perf_counter() - started, cpu() - before
         return spent, vectors
 
-    def straight(self, photo: Path, spent: Spent) -> Any:
-        """Upload record and photo, read, decode, write the display copies, embed, index, write the outcome."""
+    def straight(self, photo: Path, spent: Spent) -> None:
+        """Upload record and photo, read, decode, write the display copies, embed both views, index, write the outcome."""
         key, version = self._upload(photo)
         found = self._store.get(BUCKET, key)
         assert found is not None
@@ -126,27 +130,47 @@ class Loop:
             stored = self._store.get(BUCKET, name)
             assert stored is not None
             prepared = unpacked(stored.body)
-        vector = self._encoder.encode(prepared[None], fingerprint=self._live.fingerprint)[0]
-        self._index(photo, key, version, vector)
+
+        def cut(box: Region) -> NDArray[np.uint8]:
+            jpeg = shown[LARGEST]
+            if self._style.claim_check:
+                stored = self._store.get(BUCKET, f"derived/{version}/display-{LARGEST}.jpg")
+                assert stored is not None
+                jpeg = stored.body
+            before = time.thread_time()
+            made = object_of(jpeg, box)
+            spent.decode_ms += (time.thread_time() - before) * 1000
+            return made
+
+        views = self._views(prepared, picture.image.width, picture.image.height, cut)
+        self._index(photo, key, version, views)
         made = Outcome(
             upload_id=upload_id(BUCKET, key, version), museum=MUSEUM, object_id=photo.stem, bucket=BUCKET, key=key,
-            version=version, status="indexed", vectors=(Vector.pack(vector, image=0),),
+            version=version, status="indexed",
+            vectors=tuple(Vector.pack(vector, image=0, view=view) for view, vector in views.items()),
         )  # fmt: skip
         outcome.write(self._store, BUCKET, made)
-        return vector
 
-    def naive(self, photo: Path) -> Any:
-        """Upload record and photo, read, decode in full, resize, embed, index: what one writes first."""
+    def naive(self, photo: Path) -> NDArray[np.float32]:
+        """Upload record and photo, read, decode in full, resize, embed, index: what one writes first. The whole's vector."""
         key, version = self._upload(photo)
         found = self._store.get(BUCKET, key)
         assert found is not None
         image = ImageOps.exif_transpose(Pillow.open(io.BytesIO(found.body)).convert("RGB"))
-        image.thumbnail((SIZE, SIZE), Pillow.Resampling.BICUBIC, reducing_gap=None)
-        canvas = Pillow.new("RGB", (SIZE, SIZE))
-        canvas.paste(image, ((SIZE - image.width) // 2, (SIZE - image.height) // 2))
-        vector = self._encoder.encode(np.asarray(canvas)[None], fingerprint=self._live.fingerprint)[0]
-        self._index(photo, key, version, vector)
-        return vector
+        views = self._views(letterboxed(image), image.width, image.height, lambda box: letterboxed(cropped(image, box)))
+        self._index(photo, key, version, views)
+        return views["full"]
+
+    def _views(self, whole: NDArray[np.uint8], width: int, height: int, cut: Callable[[Region], NDArray[np.uint8]]) -> Views:
+        """The vectors of the whole photo and, where the live model shows one, of the object that ``cut`` cuts out of it."""
+        fingerprint = self._live.fingerprint
+        if not self._live.saliency:
+            return {"full": self._encoder.encode(whole[None], fingerprint=fingerprint)[0]}
+        vectors, saliency = self._encoder.encode_with_saliency(whole[None], fingerprint=fingerprint)
+        box = proposed(saliency[0], width, height)
+        if box is None:
+            return {"full": vectors[0]}
+        return {"full": vectors[0], "crop": self._encoder.encode(cut(box)[None], fingerprint=fingerprint)[0]}
 
     def _upload(self, photo: Path) -> tuple[str, str]:
         if self._style.records:
@@ -155,12 +179,24 @@ class Loop:
         key = photo_key(MUSEUM, photo.stem, photo.name)
         return key, self._store.put(BUCKET, key, photo.read_bytes(), content_type="image/jpeg")
 
-    def _index(self, photo: Path, key: str, version: str, vector: Any) -> None:
-        row = IndexRow(
-            id=row_id(BUCKET, key, "full"), museum=MUSEUM, object_id=photo.stem, class_code=10, public=False, status="active",
-            bucket=BUCKET, key=key, version=version, view="full", sha256=version, record_version="",
-        )  # fmt: skip
-        self._rows.upsert(self._live.fingerprint, [(row, vector)])
+    def _index(self, photo: Path, key: str, version: str, views: Views) -> None:
+        rows = [
+            IndexRow(
+                id=row_id(BUCKET, key, view), museum=MUSEUM, object_id=photo.stem, class_code=10, public=False, status="active",
+                bucket=BUCKET, key=key, version=version, view=view, sha256=version, record_version="",
+            )
+            for view in views
+        ]  # fmt: skip
+        self._rows.upsert(self._live.fingerprint, list(zip(rows, views.values(), strict=True)))
+
+
+def letterboxed(image: Pillow.Image) -> NDArray[np.uint8]:
+    """A picture as the encoder takes it, by the full filter."""
+    small = image.copy()
+    small.thumbnail((SIZE, SIZE), Pillow.Resampling.BICUBIC, reducing_gap=None)
+    canvas = Pillow.new("RGB", (SIZE, SIZE))
+    canvas.paste(small, ((SIZE - small.width) // 2, (SIZE - small.height) // 2))
+    return np.asarray(canvas)
 
 
 def cpu() -> float:

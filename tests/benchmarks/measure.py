@@ -25,7 +25,7 @@ from functions.adapters.triton import TritonEncoder
 from functions.catalogue.keys import photo_key
 from functions.cli import importing
 from functions.cli.client import Found, Searcher
-from functions.embed.handler import unpacked
+from functions.embed import handler as embed
 from functions.events import Image, QueryEmbedded, Vector, upload_id
 from functions.preprocess import handler as preprocess
 from functions.preprocess.decode import limits_by_lane
@@ -246,14 +246,16 @@ class Stages:
             return value
 
         prepared = timed("preprocess", lambda: preprocess.prepared(image, None, self._limits, store=store, derived=derived))
-        stored = store.get(derived, prepared.pixels)
-        assert stored is not None
-        batch, fingerprint = unpacked(stored.body)[None], bench.live.fingerprint
-        vector = timed("embed", lambda: self._encoder.encode(batch, fingerprint=fingerprint))[0]
+        encoder, model = self._encoder, bench.live
+        made = timed(
+            "embed",
+            lambda: embed.views_of([prepared], None, "interactive", store=store, derived=derived, encoder=encoder, model=model),
+        )
+        views = made[prepared.pixels].items()
         event = QueryEmbedded(
             museum=bench.settings.museum_default_museum, owner="bench", lane="interactive", purpose="query", bucket=BUCKET,
             key=key, version=image.version, upload_id=upload_id(BUCKET, key, image.version), images=(prepared,),
-            fingerprint=fingerprint, vectors=(Vector.pack(vector, image=0),),
+            fingerprint=model.fingerprint, vectors=tuple(Vector.pack(vector, image=0, view=view) for view, vector in views),
         )  # fmt: skip
         before = time.process_time()  # hits are compared in threads
         timed("search", lambda: self._search(event))

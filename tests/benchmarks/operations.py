@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from functions.adapters.memory import MemoryStore
+from functions.adapters.memory_encoder import MemoryEncoder
 from functions.live import LiveModel
 from functions.pixels import PREPROCESSING
 from functions.preprocess import handler as preprocess
@@ -47,25 +47,31 @@ class RealWorld(World):
         return preprocess.preprocess(event, store=self.store, derived="derived", limits=limits_by_lane(10**7, 10**7))
 
     def live(self) -> LiveModel:
-        """The live model, with the real preprocessing."""
-        return LiveModel(model="test", fingerprint=FINGERPRINT, preprocessing=PREPROCESSING)
+        """The live model, with the real preprocessing and a second view."""
+        return LiveModel(model="test", fingerprint=FINGERPRINT, preprocessing=PREPROCESSING, saliency=True)
 
 
 def counted() -> tuple[Counter[str], Counter[str]]:
-    """Operations of the functions for one catalogued photo with its record, and for one query."""
+    """Operations of the functions for one catalogued photo with its record, and for one query; an object stands out of both."""
     store = CountingStore("queries", "catalogue", "derived", "results", "state")
-    world = RealWorld(store=store)
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(buffer, "JPEG")
+    world = RealWorld(store=store, encoder=MemoryEncoder(FINGERPRINT))
     world.put("catalogue", "local/a/record.json", b"{}")
-    world.put("catalogue", "local/a/images/a.jpg", buffer.getvalue())
+    world.put("catalogue", "local/a/images/a.jpg", photo(80))
     store.asked.clear()  # the uploads themselves
     world.run()
     catalogue = Counter(store.asked)
-    world.put("queries", "local/local/q/a.jpg", buffer.getvalue())
+    world.put("queries", "local/local/q/a.jpg", photo(90))
     store.asked.clear()
     world.run()
     return catalogue, Counter(store.asked)
+
+
+def photo(side: int) -> bytes:
+    """A bright square on black."""
+    picture, buffer = Image.new("RGB", (320, 320)), io.BytesIO()
+    picture.paste("white", (side, side, 2 * side, 2 * side))
+    picture.save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def shown(asked: Counter[str]) -> str:

@@ -294,6 +294,33 @@ def test_a_full_queue_makes_it_unavailable_at_once(tmp_path: Path) -> None:
     assert any("maximum queue size" in found for found in answers), set(answers)
 
 
+def test_a_picture_that_waited_too_long_in_the_queue_makes_it_unavailable(tmp_path: Path) -> None:
+    """Triton gives up what waited longer than its policy says, before the client does: the delivery is kept, and tried later."""
+    repository, port = tmp_path / "models", free_port()
+    model = forms.assemble(small_model(tmp_path / "built"), repository)
+    config = repository / SMALL / forms.CONFIG
+    text = config.read_text()
+    assert "default_timeout_microseconds: 20000000" in text
+    config.write_text(text.replace("default_timeout_microseconds: 20000000", "default_timeout_microseconds: 100000"))
+    part = triton_part(tmp_path, repository, port)
+    encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL)
+
+    def answer(_: int) -> str:
+        try:
+            encoder.encode(pictures(1), fingerprint=model.fingerprint)
+        except Unavailable as error:
+            return str(error)
+        return "vectors"
+
+    with running(part), ThreadPoolExecutor(40) as pool:
+        with paused(stubs_of(part)):
+            asked = [pool.submit(answer, number) for number in range(40)]
+            settled(part, at_least=8)  # two looks, 0.2 s apart
+        answers = {one.result() for one in asked}
+    assert any("timeout expired" in found for found in answers), answers
+    assert "vectors" in answers, "what a process had taken is answered when it goes on"
+
+
 def test_a_triton_with_a_dead_python_process_ends_so_that_it_is_started_anew(tmp_path: Path) -> None:
     """Triton itself would go on, ready, failing its share of the requests for ever."""
     repository, port = tmp_path / "models", free_port()

@@ -94,6 +94,18 @@ def test_status_answers_while_rabbitmq_is_down(tmp_path: Path, monkeypatch: pyte
         assert "all queues are empty" not in answer.stdout
 
 
+def test_status_says_where_prometheus_finds_tritons_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, management: str
+) -> None:
+    """Where the Triton is the stack's own: another one's address is not the stack's to say."""
+    stack = up(tmp_path, management)
+    monkeypatch.setattr(commands, "stack_of", lambda _: stack)
+    address = f"http://127.0.0.1:{stack.state.ports['triton_metrics']}/metrics"
+    assert address not in CliRunner().invoke(commands.status_command, []).stdout
+    monkeypatch.setattr(stack, "status", lambda: [Status("triton", 18, ready=True, restarts=0)])
+    assert address in CliRunner().invoke(commands.status_command, []).stdout
+
+
 class Half(Up):
     """Remembers that it was stopped."""
 

@@ -17,10 +17,11 @@ from functions import events, outcome, pipeline
 from functions.adapters.memory import MemoryIndex
 from functions.bucket_events import notification
 from functions.catalogue.keys import photo_key, record_key
-from functions.events import BucketNotified, upload_id
+from functions.events import BucketNotified, QueryEmbedded, Vector, upload_id
 from functions.gateway.hooks import notified
 from functions.ports import IndexRow, Match
 from functions.reconcile import Sweep
+from functions.search import handler as search
 from tests.unit.world import BUCKETS, FINGERPRINT, World
 
 
@@ -498,11 +499,27 @@ def test_a_search_in_an_empty_catalogue_is_completed_with_nothing_similar() -> N
     assert "nothing similar" in world.result(query)["reason"]
 
 
-def row_of(object_id: str, key: str) -> IndexRow:
+class NotingIndex(MemoryIndex):
+    """Notes how many rows are asked for. ``endless``: it is full of photos of one object."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self.endless = False
+
+    def search(self, fingerprint: str, vectors: Any, *, scope: Any, limit: int) -> Any:
+        """See :class:`functions.ports.VectorIndex`."""
+        self.asked.append(limit)
+        if self.endless:
+            return [[Match(row=row_of("much", str(number)), score=0.5) for number in range(limit)]]
+        return super().search(fingerprint, vectors, scope=scope, limit=limit)
+
+
+def row_of(object_id: str, key: str, view: str = "full") -> IndexRow:
     """A row of a photo."""
     return IndexRow(
-        id=f"{object_id}/{key}", museum="local", object_id=object_id, class_code=0, public=True, status="active",
-        bucket="catalogue", key=photo_key("local", object_id, key), version="v", view="full", sha256="s", record_version="",
+        id=f"{object_id}/{key}/{view}", museum="local", object_id=object_id, class_code=0, public=True, status="active",
+        bucket="catalogue", key=photo_key("local", object_id, key), version="v", view=view, sha256="s", record_version="",
     )  # fmt: skip
 
 
@@ -516,29 +533,40 @@ def test_an_object_with_hundreds_of_near_photos_leaves_room_for_a_hundred_object
     assert (len(found), found[0]) == (100, "much")
 
 
+def test_two_photos_an_object_with_two_views_each_leave_room_for_a_hundred_objects() -> None:
+    """All four rows of an object are near a query of two views: 300 rows are of 75 objects, 600 of more than a hundred."""
+    rows = NotingIndex()
+    angles = {f"o{number:03}": number / 150 for number in range(150)}
+    rows.upsert(
+        FINGERPRINT,
+        [
+            (row_of(name, f"{photo}.jpg", view), np.array([np.cos(angle), np.sin(angle)], np.float32))
+            for name, angle in angles.items()
+            for photo in range(2)
+            for view in ("full", "crop")
+        ],
+    )
+    key = photo_key("local", "query", "a.jpg")
+    vectors = tuple(Vector.pack(np.array([1, 0], np.float32), image=0, view=view) for view in ("full", "crop"))
+    event = QueryEmbedded(
+        museum="local", owner="o", lane="interactive", purpose="query", bucket="queries", key=key, version="v",
+        upload_id=upload_id("queries", key, "v"), images=(), fingerprint=FINGERPRINT, vectors=vectors,
+    )  # fmt: skip
+    hits = search.nearest(event, search.queries_of(event), rows)
+    assert [hit.row.object_id for hit in hits] == sorted(angles)[:100]
+    assert rows.asked == [300, 600]
+
+
 def test_a_search_asks_again_only_while_there_are_rows_and_never_for_more_than_milvus_gives() -> None:
     """16384 rows at most."""
-    world = World()
-    asked: list[int] = []
-
-    class Counting(MemoryIndex):
-        """An endless collection of one object's photos, or what is there."""
-
-        endless = False
-
-        def search(self, fingerprint: str, vectors: Any, *, scope: Any, limit: int) -> Any:
-            asked.append(limit)
-            if self.endless:
-                return [[Match(row=row_of("much", str(number)), score=0.5) for number in range(limit)]]
-            return super().search(fingerprint, vectors, scope=scope, limit=limit)
-
-    world.rows = Counting()
+    rows = NotingIndex()
+    world = World(rows=rows)
     world.add("vase", 10)
     assert world.hits(10) == ["vase"]
-    assert asked == [300]
-    world.rows.endless = True
+    assert rows.asked == [300]
+    rows.endless = True
     assert world.hits(10) == ["much"]
-    assert asked == [300, 300, 1200, 4800, 16384]
+    assert rows.asked == [300, 300, 600, 1200, 2400, 4800, 9600, 16384]
 
 
 def test_a_record_that_is_too_large_to_show_does_not_end_the_search() -> None:
