@@ -1,4 +1,4 @@
-"""A plan's way from the compiler to Triton's folder, with a GPU that is a fake: what serves, what is put aside, what is left alone."""
+"""A plan's way from the compiler to Triton's folder, with a GPU that is a fake: what serves, what is put aside, what is left."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def without_black(monkeypatch: pytest.MonkeyPatch) -> None:
 def model() -> Spec:
     """The description of the small model."""
     return Spec(
-        name="small", tier="fast", licence="none", recipe="none", features=256, whitening=False, dim=256, saliency=False, max_batch=8,
+        name="small", tier="fast", licence="none", recipe="none", features=256, whitening=False, dim=256, saliency=False,
+        max_batch=8,
         source=Source(wheel="none==1", sha256="0" * 64, member="none"), tensorrt=TensorRT(precision="fp16", fp32=("op:Div",)),
         folder=Path("nowhere"),
     )  # fmt: skip
