@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from functions import live, outcome
 from functions.adapters.s3 import S3Store
@@ -64,8 +65,8 @@ def calibrate(environment: Mapping[str, str], category: Category | None = None) 
     fingerprint = live.read(store, settings.museum_bucket_state).fingerprint
     outcomes = [one for one in indexed(store, settings.museum_bucket_state) if one.fingerprint == fingerprint]
     kinds = [category(one.object_id) if category else class_of(store, one) for one in outcomes]
-    vectors = np.stack([one.vectors[0].unpack() for one in outcomes]) if outcomes else np.zeros((0, 1), np.float32)
-    made = fit(strangers(vectors, kinds), fingerprint=fingerprint, size=len(outcomes))
+    views = [np.stack([vector.unpack() for vector in one.vectors]) for one in outcomes]
+    made = fit(strangers(views, kinds), fingerprint=fingerprint, size=sum(len(one) for one in views))
     collection.write(made, store=store, bucket=settings.museum_bucket_state)
     return made
 
@@ -89,12 +90,17 @@ def class_of(store: ObjectStore, one: Outcome) -> str:
     return str(record.class_code or "")
 
 
-def strangers(vectors: np.ndarray, kinds: list[str]) -> list[float]:
-    """For each photo its best cosine to photos of another kind; photos of unknown kind are left out."""
+def strangers(photos: Sequence[NDArray[np.float32]], kinds: Sequence[str]) -> list[float]:
+    """For each photo its best cosine to photos of another kind, over all pairs of views; those of unknown kind are left out.
+
+    ``photos``: the views of each, float32 (views, dim).
+    """
+    if not photos:
+        return []
+    vectors, names = np.concatenate(photos), np.array(kinds).repeat([len(views) for views in photos])
     best = []
-    names = np.array(kinds)
-    for kind, vector in zip(kinds, vectors, strict=True):
+    for kind, views in zip(kinds, photos, strict=True):
         others = vectors[(names != kind) & (names != "")]
         if kind and len(others):
-            best.append(float((others @ vector).max()))
+            best.append(float((views @ others.T).max()))
     return best
