@@ -210,4 +210,3 @@ def relation(score: float, calibration: Calibration | None, size: int) -> Relati
     if "same_kind" not in chances:
         return None
     return Relation(kind="looks_alike", probability=round(1 - chances["same_kind"], 4))
-

@@ -6,8 +6,8 @@ generalised Pareto law; since a cosine ends at 1, it is an exponential of -ln(1 
 2001, An Introduction to Statistical Modeling of Extreme Values, ch. 4 and 7). It is proportional to the size: any follows.
 
 Asked for 2 %: fitted on the strangers of one half of the objects, it let 1.9 % of the other half's pass (539 photographs of the
-demo and of Getty, whitened dinov2-focus; mean of 200 splits, 95 % of them within 0.3–4.9 %), and 3.1 % (0–7.9 %; 40 draws) where it
-was fitted within a quarter of the objects and applied to the whole. The middle of the scores does not have to fit.
+demo and of Getty, whitened dinov2-focus; mean of 200 splits, 95 % of them within 0.3–4.9 %), and 3.1 % (0–7.9 %; 40 draws) where
+it was fitted within a quarter of the objects and applied to the whole. The middle of the scores does not have to fit.
 """
 
 from __future__ import annotations

@@ -16,12 +16,13 @@ from functions.calibration import drafts, votes
 from functions.calibration.fitted import fitted
 from functions.calibration.relations import Pairs, edition_of, logistic, word_of
 from functions.calibration.sample import Photo, Sample, sampled
-from functions.catalogue.calibration import Calibration, Likeness, Twins, Votes, duplicate, relation, verdict
+from functions.catalogue.calibration import Calibration, Likeness, Twins, Votes, relation, verdict
 from functions.catalogue.classes import BY_CODE
 from functions.catalogue.figures import figure, wilson
 from functions.catalogue.hits import ObjectHit, classify
 from functions.catalogue.record import Record
 from functions.catalogue.threshold import Tail
+from functions.search.collection import Collection
 
 CLASSES = (1, 5, 13, 17)
 CHANCE = 7
@@ -201,7 +202,7 @@ def test_without_second_photos_the_same_object_is_not_claimed() -> None:
     assert "0 related pairs" in made.missing["same_object"]
     assert made.twins is None
     assert verdict(0.99, made, made.size).accepted is None
-    assert duplicate(0.9999, made, made.size) is None
+    assert made.duplicate_from(made.size) is None
     named = relation(0.9999, made, made.size)
     assert named is not None
     assert named.kind == "same_kind"
@@ -291,8 +292,8 @@ def test_a_warning_that_an_object_is_there_is_right_in_95_of_100() -> None:
     assert limit is not None
     there, strange = float(np.mean(judged.own >= limit)), float(np.mean(judged.scores[:, 0] >= limit))
     assert there / (there + strange) > 0.93
-    assert duplicate(limit, learned, judged.rows) is True
-    assert duplicate(limit - 1e-4, learned, judged.rows) is False
+    state = Collection(size=judged.rows, calibration=learned, duplicate_from=limit)
+    assert (state.duplicate(limit), state.duplicate(limit - 1e-4)) == (True, False)
 
 
 def test_the_warning_needs_a_higher_score_in_a_larger_collection_and_ends() -> None:
@@ -307,7 +308,7 @@ def test_the_warning_needs_a_higher_score_in_a_larger_collection_and_ends() -> N
     assert large is not None
     assert small < large
     assert made.duplicate_from(10**9) is None
-    assert duplicate(0.94, made, 10**9) is None
+    assert Collection(size=10**9, calibration=made).duplicate(0.94) is None
 
 
 def simulated_votes(temperature: float, photos: int = 4000) -> Sample:
