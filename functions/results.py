@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from functions.catalogue.calibration import Relation, Verdict
 from functions.catalogue.hits import ClassVote, Offer
-from functions.catalogue.threshold import Verdict
 from functions.errors import MOMENTARY
 from functions.events import ImageRejected, QueryFailed, SearchCompleted
 from functions.ports import ObjectStore
@@ -50,6 +50,10 @@ class Hit:
     """Local features that both photos show in the same arrangement; ``None`` where no such part was found or looked for."""
     region: Shared | None = None
     """Where that part is."""
+    relation: Relation | None = None
+    """What kind of likeness it is; ``None`` where nothing can be said."""
+    duplicate: bool | None = None
+    """Whether it is the query's object itself, at a precision of 95 %; ``None`` where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

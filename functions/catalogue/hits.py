@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from functions.catalogue.calibration import Votes
 from functions.catalogue.classes import BY_CODE, UnknownClass, class_of, plain
 from functions.catalogue.fields import OFFERED
 from functions.catalogue.record import Record
@@ -18,7 +19,7 @@ SHOWN = 10
 """Objects that people see first, and that class and draft are made from."""
 TEMPERATURE = 0.05
 """Of the vote's weights: a neighbour 0.05 less alike counts e times less. Wu et al. 2018 (arXiv:1805.01978) weigh
-k-nearest-neighbour votes by exp(cosine / 0.07); the model's own value is fitted with its calibration."""
+k-nearest-neighbour votes by exp(cosine / 0.07). Used where none was fitted to the collection."""
 RUNNERS_UP = 3
 """Further classes that a vote names."""
 MAX_VALUES = 5
@@ -61,8 +62,10 @@ class ClassVote:
     code: int
     name: str
     confidence: float
-    """Share of the vote, 0–1. Not calibrated."""
+    """Share of the vote, 0–1: a probability where the vote was calibrated."""
     runners_up: tuple[RunnerUp, ...] = ()
+    sure: bool | None = None
+    """Whether at least 90 % were right among votes as clear as this; ``None`` where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,28 +125,32 @@ def order(hit: ObjectHit) -> tuple[object, ...]:
     return -hit.score, hit.object, hit.row.key, hit.row.view, hit.query_image, hit.query_view
 
 
-def weights(hits: Sequence[ObjectHit]) -> list[float]:
-    """How much each hit's voice counts: ``exp(cosine / TEMPERATURE)``, divided so that the sum is 1."""
+def weights(hits: Sequence[ObjectHit], temperature: float = TEMPERATURE) -> list[float]:
+    """How much each hit's voice counts: ``exp(cosine / temperature)``, divided so that the sum is 1."""
     top = max((hit.score for hit in hits), default=0.0)
-    raw = [math.exp((hit.score - top) / TEMPERATURE) for hit in hits]
+    raw = [math.exp((hit.score - top) / temperature) for hit in hits]
     total = sum(raw)
     return [value / total for value in raw]
 
 
-def classify(hits: Sequence[ObjectHit]) -> ClassVote | None:
+def classify(hits: Sequence[ObjectHit], calibrated: Votes | None = None) -> ClassVote | None:
     """A similarity-weighted vote of the shown hits; objects without a class do not vote. ``None``: nobody votes.
 
     A class's confidence is the sum of its voters' :func:`weights`. Equal votes: the lower code is first.
     """
     votes: dict[int, float] = defaultdict(float)
     voters = [hit for hit in hits[:SHOWN] if hit.row.class_code in BY_CODE]
-    for hit, weight in zip(voters, weights(voters), strict=True):
+    temperature = calibrated.temperature if calibrated else TEMPERATURE
+    for hit, weight in zip(voters, weights(voters, temperature), strict=True):
         votes[hit.row.class_code] += weight
     if not votes:
         return None
     ranked = sorted(votes, key=lambda code: (-round(votes[code], 9), code))
     first, *others = [RunnerUp(code=code, name=BY_CODE[code].ru, confidence=round(votes[code], 4)) for code in ranked]
-    return ClassVote(code=first.code, name=first.name, confidence=first.confidence, runners_up=tuple(others[:RUNNERS_UP]))
+    sure = None if calibrated is None else calibrated.sure(first.confidence)
+    return ClassVote(
+        code=first.code, name=first.name, confidence=first.confidence, runners_up=tuple(others[:RUNNERS_UP]), sure=sure
+    )
 
 
 def draft(neighbours: Sequence[Neighbour]) -> dict[str, list[Offer]]:

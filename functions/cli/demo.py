@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from functions.cli import importing, searching
-from functions.cli.calibrate import calibrate
+from functions.cli.calibrate import calibrate, lines
 from functions.cli.client import Found, Searcher
 from functions.cli.common import DEFAULT_STATE, bind_option, json_option, state_option
 from functions.cli.stack import interruptible, starting, stop, wait_for_end
@@ -65,9 +65,10 @@ def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
         report = importing.run(environment, demo.table, demo.images, museum=None, timeout=120)
         if not as_json:
             importing.show(report)
-        say("[4/5] from which score on something is similar")
-        made = calibrate(environment, lambda object_id: demo.categories.get(object_id, ""))
-        say(f"a cosine of {made.threshold(made.size):.4f}, by {made.strangers} photos")
+        say("[4/5] what scores mean in this collection")
+        made = calibrate(environment, lambda record: demo.categories.get(record.object_id, ""))
+        for what, found, ground in lines(made):
+            say(f"{what}: {found} ({ground})")
         say("[5/5] two photos into the queries bucket")
         with Searcher(environment) as searcher:
             known, stranger = searcher.search(demo.query), searcher.search(demo.stranger)

@@ -26,6 +26,9 @@ from functions.results import Hit, Result, encode
 
 console = Console(highlight=False)
 
+SURE = {True: "sure: ", False: "unsure: ", None: ""}
+"""What is said of a class's confidence; nothing where it is not calibrated."""
+
 
 @click.command("search")
 @state_option
@@ -109,15 +112,17 @@ def show(found: Found, top: int) -> None:
         return
     if said := result.reason or judged(result):
         console.print(printable(said), style="yellow" if result.reason else "", markup=False)
-    table = Table("", "score", Column("object", overflow="fold"), "name", "class", box=None)
+    table = Table("", "score", "likeness", Column("object", overflow="fold"), "name", "class", box=None)
     for hit in result.hits[:top]:
         name = (hit.record or {}).get("Name", "")
         kind = BY_CODE[hit.class_code].ru if hit.class_code in BY_CODE else ""
-        table.add_row(str(hit.rank), f"{hit.score:.4f}", plain(hit.object_id), plain(name), kind)
+        table.add_row(str(hit.rank), f"{hit.score:.4f}", likeness(hit), plain(hit.object_id), plain(name), kind)
     if result.hits:
         console.print(table)
     if result.class_ is not None:
-        console.print(f"class: {result.class_.name} ({result.class_.confidence:.0%} of the neighbours' vote)")
+        console.print(
+            f"class: {result.class_.name} ({SURE[result.class_.sure]}{result.class_.confidence:.0%} of the neighbours' vote)"
+        )
     if result.draft:
         draft = Table("draft of the card", "value", "support", Column("from", overflow="fold"), box=None)
         for name, offers in result.draft.items():
@@ -126,6 +131,14 @@ def show(found: Found, top: int) -> None:
             value = class_named(best.value) if name == "TypologyGK" else best.value
             draft.add_row(BY_NAME[name].ru, plain(value[:90]), f"{best.support:.0%}", plain(sources))
         console.print(draft)
+
+
+def likeness(hit: Hit) -> str:
+    """A hit's relation with its probability; a dash where nothing can be said."""
+    if hit.relation is None:
+        return "–"
+    there = ", there already" if hit.duplicate else ""
+    return f"{hit.relation.kind.replace('_', ' ')} {hit.relation.probability:.0%}{there}"
 
 
 def judged(result: Result) -> str:

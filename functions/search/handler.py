@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from functions.catalogue import hits as catalogue
+from functions.catalogue.calibration import Verdict, verdict
 from functions.catalogue.hits import ObjectHit, ObjectId
 from functions.catalogue.keys import record_key
 from functions.catalogue.record import Record, visible
-from functions.catalogue.threshold import Verdict, verdict
 from functions.errors import Reject
 from functions.events import QueryEmbedded, broken_vector
 from functions.ports import ObjectStore, Scope, VectorIndex, Vectors
@@ -80,9 +80,9 @@ def result_of(
         version=event.version,
         reason=reason_of(judged, scored),
         model=event.fingerprint,
-        hits=[listed(rank, hit, shown.get(hit.object), matches.get(hit.object)) for rank, hit in enumerate(hits, 1)],
+        hits=[listed(rank, hit, shown.get(hit.object), matches.get(hit.object), state) for rank, hit in enumerate(hits, 1)],
         verdict=judged,
-        class_=catalogue.classify(hits) if speak else None,
+        class_=catalogue.classify(hits, state.votes) if speak else None,
         draft=catalogue.draft(neighbours) if speak else {},
         stages={**event.stages, "search": spent},
         received_at=event.received_at,
@@ -139,7 +139,7 @@ def reason_of(judged: Verdict, hits: Sequence[ObjectHit]) -> str | None:
     return None
 
 
-def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None) -> Hit:
+def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None, state: Collection) -> Hit:
     """A hit as the result lists it."""
     return Hit(
         rank=rank,
@@ -155,4 +155,6 @@ def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None
         record=dict(record.fields) if record else None,
         inliers=match.inliers if match else None,
         region=Shared(query=match.query, hit=match.candidate) if match else None,
+        relation=state.relation(hit.score),
+        duplicate=state.duplicate(hit.score),
     )

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result as Answer
 
-from functions.catalogue.threshold import Calibration, Verdict
+from functions.catalogue.calibration import Calibration, Verdict
 from functions.cli import demo
 from functions.cli import stack as commands
 from functions.cli.client import Found
@@ -133,7 +133,7 @@ CATALOGUE = stamps.DemoCatalogue(
     table=Path("t.csv"), images=Path("i"), categories={"coin": "coins"}, query=Path("query"), query_object="coin",
     stranger=Path("stranger"), strangers=(),
 )  # fmt: skip
-FITTED = Calibration(fingerprint="f", size=330, strangers=300, start=1.0, share=0.1, scale=0.2)
+FITTED = Calibration(version=2, fingerprint="f", size=330, photos=330, objects=330, made_at=0.0)
 
 
 def run_demo(monkeypatch: pytest.MonkeyPatch, folder: Path, stack: FakeStack, known: Found, *arguments: str) -> Answer:

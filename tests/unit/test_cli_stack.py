@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from functions.catalogue.threshold import Verdict
+from functions.catalogue.calibration import Verdict
 from functions.cli import importing, searching
 from functions.cli import stack as commands
 from functions.cli.client import Found

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from functions.adapters.memory import MemoryIndex, MemoryStore
+from functions.catalogue.calibration import Calibration
 from functions.catalogue.hits import ObjectHit
-from functions.catalogue.threshold import Calibration, stretched
+from functions.catalogue.threshold import Tail, stretched
 from functions.events import PreparedImage, QueryEmbedded, Vector
 from functions.ports import IndexRow, StoredObject
 from functions.results import Result, decode, encode
@@ -154,7 +155,8 @@ def result_with(verify: Verify) -> Result:
         (one.row, np.array([one.score, (1 - one.score**2) ** 0.5], np.float32)) for one in HITS
     ]
     rows.upsert("f" * 64, entries)
-    calibration = Calibration(fingerprint="f" * 64, size=3, strangers=50, start=stretched(0.85), share=0.02, scale=0.01)
+    tail = Tail(compared=3, strangers=50, start=stretched(0.85), share=0.02, scale=0.01)
+    calibration = Calibration(version=2, fingerprint="f" * 64, size=3, photos=3, objects=3, made_at=0.0, strangers=tail)
     known = Collection(size=3, calibration=calibration)
     return decode(encode(result_of(query(), rows=rows, records=lambda _: {}, verify=verify, collection=lambda _: known)))
 
