@@ -99,7 +99,7 @@ def test_trtcheck_finds_what_tensorrt_cannot_take(referred: Referred, tmp_path: 
 def criticals(graph: bytes, folder: Path) -> set[str]:
     """Rules that trtcheck finds broken beyond repair."""
     (folder / "model.onnx").write_bytes(graph)
-    report = trtcheck.analyze(str(folder / "model.onnx"), "10.3")
+    report = trtcheck.analyze(folder / "model.onnx")
     return {issue.rule_id for issue in report.issues if issue.severity is trtcheck.Severity.CRITICAL}
 
 
