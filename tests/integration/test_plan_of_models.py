@@ -44,6 +44,7 @@ def test_tensorrt_compiles_each_model_in_its_precision(referred: Referred) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # 69 s on a quiet machine, 124 s were seen
 def test_each_model_in_its_precision_agrees_with_its_reference(referred: Referred, parity_pictures: NDArray[np.uint8]) -> None:
     """So does a mere copy, exactly."""
     answers = parity.run(onnx_on_cpu(making.graph_of(referred.spec, referred.onnx)), parity_pictures, 8)
