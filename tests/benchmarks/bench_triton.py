@@ -1,6 +1,6 @@
 """Triton alone: what dynamic batching does to throughput and latency, and what the lanes do for a person during an import.
 
-``python -m tests.benchmarks.bench_triton`` (about 2 minutes). Servers that differ in one thing take turns, so that a busy moment
+``python -m tests.benchmarks.bench_triton`` (2 minutes where nothing else runs). Servers that differ in one thing take turns, so that a busy moment
 hits all, and ratios within one run are what counts. With ``MUSEUM_TRITON_URL`` the server there is measured, on its GPU or CPU.
 """
 
@@ -39,7 +39,9 @@ PERSONS = 6
 AS_SERVED = "as served"
 VARIANTS: Mapping[str, Callable[[str], str]] = {
     AS_SERVED: lambda config: config,
-    "batches of any size": lambda config: re.sub(r"(?m)^ *preferred_batch_size.*\n", "", config),
+    "one picture a batch": lambda config: config.replace(
+        "dynamic_batching {", "dynamic_batching {\n  preferred_batch_size: [ 1 ]"
+    ),
     "no dynamic batching": lambda config: re.sub(r"(?ms)^dynamic_batching \{.*?^\}\n", "", config),
 }
 """What a variant does to the configuration."""
