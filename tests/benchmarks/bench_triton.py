@@ -1,7 +1,8 @@
 """Triton alone: what dynamic batching does to throughput and latency, and what the lanes do for a person during an import.
 
-``python -m tests.benchmarks.bench_triton`` (2 minutes where nothing else runs). Servers that differ in one thing take turns, so that a busy moment
-hits all, and ratios within one run are what counts. With ``MUSEUM_TRITON_URL`` the server there is measured, on its GPU or CPU.
+``python -m tests.benchmarks.bench_triton`` (2 minutes where nothing else runs). Servers that differ in one thing take turns, so
+that a busy moment hits all, and ratios within one run are what counts. With ``MUSEUM_TRITON_URL`` the server there is measured,
+on its GPU or CPU.
 """
 
 from __future__ import annotations
