@@ -78,12 +78,12 @@ def folder_of(spec: Spec, cache: Path) -> Path:
 
     Raises ``BuildError`` where the whitening is missing.
     """
-    return cache / "models" / f"{spec.name}-{_digest(spec, whitening=spec.whitening)[:12]}"
+    return cache / "models" / f"{spec.name}-{_digest(spec, whitened=spec.whitening)[:12]}"
 
 
 def raw_folder_of(spec: Spec, cache: Path) -> Path:
     """The same for the features before the whitening."""
-    return cache / "models" / f"{spec.name}-raw-{_digest(spec, whitening=False)[:12]}"
+    return cache / "models" / f"{spec.name}-raw-{_digest(spec, whitened=False)[:12]}"
 
 
 def build(spec: Spec, cache: Path) -> Path:
@@ -118,15 +118,15 @@ def checked(folder: Path, file: str, model: Model) -> Path:
     return path
 
 
-def _digest(spec: Spec, *, whitening: bool) -> str:
+def _digest(spec: Spec, *, whitened: bool) -> str:
     """Of everything that a build is made of."""
     digest = hashlib.sha256(f"{spec.source}\n{PREPROCESSING}\n{RULE}\n{spec.name}".encode())
     files = [spec.folder / specs.FILE, specs.recipe_file(spec.recipe)]
-    files += [HERE / f"{name}.py" for name in ("build", "checkpoint", "graph", "whiten")]
-    if whitening:
-        from infra.engine import whiten
+    files += [HERE / f"{name}.py" for name in ("build", "checkpoint", "graph", "whitening")]
+    if whitened:
+        from infra.engine import whitening
 
-        whiten.read(spec)  # refused before a wheel is fetched
+        whitening.read(spec)  # refused before a wheel is fetched
         files.append(spec.whitening_file)
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -178,10 +178,10 @@ def _write(spec: Spec, cache: Path, folder: Path) -> None:
 
 def graphs(spec: Spec, cache: Path) -> dict[str, bytes]:
     """The files of a model: the whole graph, the encoder, and the decoder where there is a saliency. Raises ``BuildError``."""
-    from infra.engine import whiten
+    from infra.engine import whitening
 
     graph, encoded = _graph(spec, cache)
-    vectors = whiten.attach(graph, encoded.features, whiten.read(spec)) if spec.whitening else encoded.features
+    vectors = whitening.attach(graph, encoded.features, whitening.read(spec)) if spec.whitening else encoded.features
     embedding = {"embedding": (vectors, [spec.dim])}
     if spec.saliency != (encoded.saliency is not None):
         raise BuildError(f"{spec.folder / specs.FILE}: saliency: expected what {spec.recipe} has, found {spec.saliency}")

@@ -1,7 +1,7 @@
-"""What ends a build."""
+"""What ends a build of a model or of its plan."""
 
 from __future__ import annotations
 
 
 class BuildError(RuntimeError):
-    """A model that cannot be built; the message says what was expected, what was found, and what to do."""
+    """What cannot be built; the message says what was expected, what was found, and what to do."""

@@ -15,10 +15,10 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from infra.engine.errors import BuildError
 from infra.engine.plan import __main__ as command
 from infra.engine.plan import compiler, making, parity
 from infra.engine.plan.compiler import Profile
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.making import Gpu
 from infra.engine.plan.parity import run
 from infra.engine.plan.report import rendered
@@ -38,7 +38,7 @@ def gpu() -> Gpu:
     """This machine's. Not ``missing``: that CI has no GPU is no mistake."""
     try:
         compiler.compute_capability()
-    except PlanError as error:
+    except BuildError as error:
         pytest.skip(str(error))
     return command.this_machine()
 

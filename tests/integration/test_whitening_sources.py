@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.engine import fitting, spec, wheels, whiten
+from infra.engine import fitting, spec, wheels, whitening
 from infra.engine.whitening import Whitening, WhiteningError
 from infra.evaluation.dataset import gallery_of
 from infra.evaluation.split import half_of
@@ -33,7 +33,7 @@ def test_no_object_that_is_evaluated_is_fitted_on() -> None:
 @pytest.mark.parametrize("model", WHITENED, ids=lambda model: model.name)
 def test_a_committed_whitening_says_how_it_can_be_had_again(model: spec.Spec) -> None:
     """The command, the seed and the sources stand beside a file of less than a megabyte."""
-    made = whiten.read(model)
+    made = whitening.read(model)
     assert made.matrix.shape == (model.features, model.dim)
     about = json.loads((model.folder / fitting.ABOUT).read_text())
     assert about["command"].startswith(f"museum models whiten {model.name}")

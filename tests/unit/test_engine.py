@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from functions.pixels import PREPROCESSING, SIZE
-from infra.engine import build, forms, recipes, wheels, whiten
+from infra.engine import build, forms, recipes, wheels, whitening
 from infra.engine import spec as specs
 from infra.engine.errors import BuildError
 from infra.engine.spec import Spec
@@ -220,7 +220,7 @@ def test_a_file_that_is_no_whitening_is_refused(make: Make, cache: Path, body: b
     spec = make()
     spec.whitening_file.write_bytes(body)
     with pytest.raises(BuildError, match=r"whitening\.npz: expected the arrays mean and matrix"):
-        whiten.read(spec)
+        whitening.read(spec)
 
 
 def test_weights_that_give_nan_are_refused_and_leave_nothing(make: Make, cache: Path) -> None:

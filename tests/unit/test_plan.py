@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from infra.engine.errors import BuildError
 from infra.engine.plan import __main__ as command
 from infra.engine.plan import compiler, parity
 from infra.engine.plan.compiler import Compiled, Profile
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.parity import Parity, compare, hard_pictures, measured
 from infra.engine.plan.report import Layer, Timing, layers_of, rendered
 from infra.engine.plan.runners import onnx_on_cpu
@@ -168,9 +168,9 @@ def test_a_saliency_map_with_one_wrong_tile_is_refused() -> None:
 def test_what_cannot_be_compared_says_what_is_missing() -> None:
     """Too few pictures; other outputs."""
     run = onnx_on_cpu(small().SerializeToString())
-    with pytest.raises(PlanError, match="64 pictures"):
+    with pytest.raises(BuildError, match="64 pictures"):
         measured(run, run, photographs(10), hard_pictures(SIDE), batch=8)
-    with pytest.raises(PlanError, match="expected outputs"):
+    with pytest.raises(BuildError, match="expected outputs"):
         compare({"embedding": np.eye(4, dtype=np.float32)}, {"other": np.eye(4, dtype=np.float32)}, real=2)
 
 
@@ -209,13 +209,13 @@ def test_an_output_in_half_precision_is_cast_back() -> None:
 
 def test_a_list_that_fits_nothing_is_an_error() -> None:
     """A renamed node would lose its protection in silence."""
-    with pytest.raises(PlanError, match=r"block\.12"):
+    with pytest.raises(BuildError, match=r"block\.12"):
         typed(small(), ["norm", "block.12/*"])
 
 
 def test_a_weight_beyond_float16_is_an_error() -> None:
     """It would become infinity."""
-    with pytest.raises(PlanError, match="kernel"):
+    with pytest.raises(BuildError, match="kernel"):
         typed(with_weight("kernel", lambda kernel: kernel * 1e6), [])
     typed(with_weight("kernel", lambda kernel: kernel * 1e6), ["patches"])
 
@@ -236,7 +236,7 @@ def test_a_graph_that_tensorrt_cannot_read_is_refused_with_its_words() -> None:
     model = small()
     model.graph.node[6].op_type = "NonZero"
     del model.graph.node[6].input[1]
-    with pytest.raises(PlanError, match="cannot"):
+    with pytest.raises(BuildError, match="cannot"):
         compiler.compiled(
             compiler.load("tensorrt-rtx"), model.SerializeToString(), Profile(largest=4, shape=(SIDE, SIDE, 3))
         )  # fmt: skip
@@ -244,7 +244,7 @@ def test_a_graph_that_tensorrt_cannot_read_is_refused_with_its_words() -> None:
 
 def test_another_major_version_is_refused_by_name() -> None:
     """Triton could not read its plans."""
-    with pytest.raises(PlanError, match=r"10.*installed is 11\.4"):
+    with pytest.raises(BuildError, match=r"10.*installed is 11\.4"):
         compiler.check_version("11.4.0.106")
     compiler.check_version("10.13.3.9")
 
@@ -252,9 +252,9 @@ def test_another_major_version_is_refused_by_name() -> None:
 def test_a_machine_without_tensorrt_or_a_gpu_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """And that nothing is lost: ONNX serves."""
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(PlanError, match="on a CPU ONNX serves"):
+    with pytest.raises(BuildError, match="on a CPU ONNX serves"):
         compiler.compute_capability()
-    with pytest.raises(PlanError, match=r"pip install 'tensorrt==10\.\*'"):
+    with pytest.raises(BuildError, match=r"pip install 'tensorrt==10\.\*'"):
         compiler.load("tensorrt")
 
 
@@ -266,7 +266,7 @@ def test_the_gpu_is_asked_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path:
     program.chmod(0o755)
     assert compiler.compute_capability() == "8.6"
     program.write_text("#!/bin/sh\necho 'no devices were found'\nexit 6\n")
-    with pytest.raises(PlanError, match="no devices"):
+    with pytest.raises(BuildError, match="no devices"):
         compiler.compute_capability()
 
 
@@ -316,7 +316,7 @@ def test_a_plan_is_only_for_what_it_was_built_for(tmp_path: Path, other: dict[st
     folder = plans.put(MADE, WANTED, AGREES)
     assert plans.found(elsewhere) is None
     folder.rename(folder.parent / elsewhere.key)
-    with pytest.raises(PlanError, match=next(iter(other))):
+    with pytest.raises(BuildError, match=next(iter(other))):
         plans.found(elsewhere)
 
 
@@ -325,10 +325,10 @@ def test_a_damaged_or_half_written_plan_is_refused(tmp_path: Path) -> None:
     plans = Shelf(tmp_path)
     folder = plans.put(MADE, WANTED, AGREES)
     (folder / "model.plan").write_bytes(b"a pl")
-    with pytest.raises(PlanError, match="damaged"):
+    with pytest.raises(BuildError, match="damaged"):
         plans.found(WANTED)
     (folder / "plan.json").unlink()
-    with pytest.raises(PlanError, match="remove it"):
+    with pytest.raises(BuildError, match="remove it"):
         plans.found(WANTED)
     assert plans.put(MADE, WANTED, AGREES) == folder, "building again mends it"
     assert plans.found(WANTED) is not None
@@ -337,7 +337,7 @@ def test_a_damaged_or_half_written_plan_is_refused(tmp_path: Path) -> None:
 def test_a_shelf_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """And nothing half-written is left."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlanError, match="cannot be written"):
+    with pytest.raises(BuildError, match="cannot be written"):
         Shelf(tmp_path / "file").put(MADE, WANTED, AGREES)
 
 
@@ -388,7 +388,7 @@ def test_pictures_come_from_a_folder_of_photographs(photos: Path) -> None:
     """What is none is passed over; too few are an error."""
     assert command.pictures(photos).shape == (64, 224, 224, 3)
     (photos / "0.jpg").unlink()
-    with pytest.raises(PlanError, match="found 63"):
+    with pytest.raises(BuildError, match="found 63"):
         command.pictures(photos)
 
 

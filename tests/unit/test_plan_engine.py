@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from infra.engine.errors import BuildError
 from infra.engine.plan.compiler import Profile
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.runners import Engine
 
 PROFILE = Profile(largest=4, shape=(2, 2, 3))
@@ -123,7 +123,7 @@ def test_a_batch_beyond_the_profile_is_refused_before_it_is_copied() -> None:
     """It would be written behind the buffer."""
     with (
         Engine(tensorrt(Context()), Cuda(), b"plan", PROFILE) as engine,
-        pytest.raises(PlanError, match="no batch of 5: expected 1 to 4"),
+        pytest.raises(BuildError, match="no batch of 5: expected 1 to 4"),
     ):
         engine(np.zeros((5, 2, 2, 3), np.uint8))
 
@@ -131,14 +131,14 @@ def test_a_batch_beyond_the_profile_is_refused_before_it_is_copied() -> None:
 def test_a_gpu_without_room_is_an_error_and_nothing_stays_on_it() -> None:
     """The first buffer fits and the second does not."""
     cuda = Cuda(room=1)
-    with pytest.raises(PlanError, match="CUDA failed with 2"):
+    with pytest.raises(BuildError, match="CUDA failed with 2"):
         Engine(tensorrt(Context()), cuda, b"plan", PROFILE)
     assert (cuda.held, cuda.streams) == ({}, 0)
 
 
 def test_a_plan_of_another_gpu_is_refused_by_name() -> None:
     """TensorRT returns nothing and says why in its log."""
-    with pytest.raises(PlanError, match="another version or for another GPU"):
+    with pytest.raises(BuildError, match="another version or for another GPU"):
         Engine(tensorrt(Context(), reads=False), Cuda(), b"plan", PROFILE)
 
 
@@ -147,6 +147,6 @@ def test_a_run_that_fails_is_an_error() -> None:
     context, cuda = Context(), Cuda()
     with Engine(tensorrt(context), cuda, b"plan", PROFILE) as engine:
         context.runs = False
-        with pytest.raises(PlanError, match="did not run"):
+        with pytest.raises(BuildError, match="did not run"):
             engine(np.zeros((1, 2, 2, 3), np.uint8))
     assert cuda.held == {}

@@ -19,7 +19,6 @@ from infra.engine.errors import BuildError
 from infra.engine.plan import __main__ as command
 from infra.engine.plan import making
 from infra.engine.plan.compiler import Compiled, Profile
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.making import Gpu, Made, make
 from infra.engine.plan.parity import Outputs
 from infra.engine.plan.report import Layer, Timing
@@ -177,11 +176,11 @@ def test_a_build_that_fails_leaves_what_serves(
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
 
     def crash(*_: object) -> Compiled:
-        raise PlanError("TensorRT cannot compile the graph: out of memory")
+        raise BuildError("TensorRT cannot compile the graph: out of memory")
 
     machine = Machine()
     monkeypatch.setattr(machine, "compile", crash)
-    with pytest.raises(PlanError, match="out of memory"):
+    with pytest.raises(BuildError, match="out of memory"):
         make_here(machine)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 
@@ -222,7 +221,7 @@ def test_the_report_prints_what_was_kept(
     monkeypatch.setattr(command.making, "described", lambda _: model)
     monkeypatch.setattr(command.build, "build", lambda *_: tmp_path / "built")
     arguments = ["report", "small", "--shelf", str(tmp_path / "shelf")]
-    with pytest.raises(PlanError, match="no plan of small was built"):
+    with pytest.raises(BuildError, match="no plan of small was built"):
         CliRunner().invoke(command.plan, arguments, catch_exceptions=False)
     make_here(Machine("8.9", change=backwards))
     make_here(Machine("8.6"))
@@ -231,5 +230,5 @@ def test_the_report_prints_what_was_kept(
     assert "compute capability 8.9, TensorRT 10.13.3, fp16: REFUSED" in told
     (about,) = (tmp_path / "shelf").glob("rejected/*/plan.json")
     about.write_text(json.dumps({})[:1])
-    with pytest.raises(PlanError, match="no whole plan"):
+    with pytest.raises(BuildError, match="no whole plan"):
         CliRunner().invoke(command.plan, arguments, catch_exceptions=False)

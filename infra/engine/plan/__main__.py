@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from functions.errors import Reject
 from functions.pixels import SIZE, pixels
 from infra.engine import build
 from infra.engine.errors import BuildError
 from infra.engine.plan import compiler, making, parity, runners
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.making import Gpu
 from infra.engine.plan.shelf import Shelf
 from infra.engine.wheels import cache_folder
+from infra.evaluation.encode import opened
 
 model_argument = click.argument("model")
 images_option = click.option(
@@ -91,7 +91,7 @@ def report_command(model: str, folder: Path | None) -> None:
     about = build.read(build.build(making.described(model), cache_folder()))
     kept = shelf(folder).known(about.onnx_sha256)
     if not kept:
-        raise PlanError(f"no plan of {about.name} was built; `python -m infra.engine.plan build {about.name}` does, on a GPU")
+        raise BuildError(f"no plan of {about.name} was built; `python -m infra.engine.plan build {about.name}` does, on a GPU")
     for of, text in kept:
         click.echo(f"compute capability {of['compute_capability']}, TensorRT {of['tensorrt']}, {of['precision']}: {text}")
 
@@ -107,7 +107,7 @@ def shelf(folder: Path | None) -> Shelf:
 
 
 def this_machine() -> Gpu:
-    """TensorRT on this machine's GPU. Raises ``PlanError`` that names what is missing."""
+    """TensorRT on this machine's GPU. Raises ``BuildError`` that names what is missing."""
     trt, capability, cuda = compiler.load(), compiler.compute_capability(), runners.cuda()
     return Gpu(
         tensorrt=str(trt.__version__),
@@ -118,24 +118,25 @@ def this_machine() -> Gpu:
 
 
 def pictures(folder: Path) -> NDArray[np.uint8]:
-    """The first 64 photographs of a folder, as the encoder takes them. Raises ``PlanError`` where there are fewer."""
+    """The first 64 photographs of a folder, as the encoder takes them. Raises ``BuildError`` where there are fewer."""
     made = []
     for file in sorted(folder.rglob("*")):
         try:
-            with Image.open(file) as image:
-                made.append(pixels(image.convert("RGB")))
-        except (UnidentifiedImageError, OSError):
+            made.append(pixels(opened(file)))
+        except (Reject, IsADirectoryError):
             continue
         if len(made) == parity.MIN_PICTURES:
             return np.stack(made)
-    raise PlanError(f"{folder}: expected {parity.MIN_PICTURES} photographs, found {len(made)}: name another folder with --images")
+    raise BuildError(
+        f"{folder}: expected {parity.MIN_PICTURES} photographs, found {len(made)}: name another folder with --images"
+    )
 
 
 def main() -> None:
     """Entry point: an error is a sentence."""
     try:
         plan()
-    except (PlanError, BuildError) as error:
+    except BuildError as error:
         raise SystemExit(str(error)) from None
 
 

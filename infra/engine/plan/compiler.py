@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.engine.plan.errors import PlanError
+from infra.engine.errors import BuildError
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
 MODULES: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
@@ -43,40 +43,40 @@ class Compiled:
 
 
 def load(flavour: Flavour = "tensorrt") -> Any:
-    """TensorRT's Python module. Raises ``PlanError`` where it is not installed, or of another major version."""
+    """TensorRT's Python module. Raises ``BuildError`` where it is not installed, or of another major version."""
     try:
         module = importlib.import_module(MODULES[flavour])
     except ImportError as error:
         cure = f"pip install 'tensorrt=={MAJOR}.*' (the extra `gpu`)" if flavour == "tensorrt" else "run `make setup-dev`"
-        raise PlanError(f"{flavour} is not installed ({error}): {cure}") from None
+        raise BuildError(f"{flavour} is not installed ({error}): {cure}") from None
     if flavour == "tensorrt":
         check_version(str(module.__version__))
     return module
 
 
 def check_version(version: str) -> None:
-    """Raise ``PlanError`` unless it is the major version that Triton's image reads."""
+    """Raise ``BuildError`` unless it is the major version that Triton's image reads."""
     if version.partition(".")[0] != str(MAJOR):
-        raise PlanError(
+        raise BuildError(
             f"Triton's image reads plans of TensorRT {MAJOR}, installed is {version}: build inside that image, "
             f"or pip install 'tensorrt=={MAJOR}.*'"
         )
 
 
 def compute_capability() -> str:
-    """That of this machine's first GPU, such as ``8.6``. Raises ``PlanError`` where there is none."""
+    """That of this machine's first GPU, such as ``8.6``. Raises ``BuildError`` where there is none."""
     if shutil.which("nvidia-smi") is None:
-        raise PlanError("no GPU here (no nvidia-smi): a plan is built on the GPU that serves it; on a CPU ONNX serves")
+        raise BuildError("no GPU here (no nvidia-smi): a plan is built on the GPU that serves it; on a CPU ONNX serves")
     argv = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
     answer = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
     lines = answer.stdout.split()
     if answer.returncode or not lines:
-        raise PlanError(f"nvidia-smi names no GPU: {(answer.stderr or answer.stdout).strip()[:200]}")
+        raise BuildError(f"nvidia-smi names no GPU: {(answer.stderr or answer.stdout).strip()[:200]}")
     return lines[0]
 
 
 def compiled(trt: Any, onnx: bytes, profile: Profile, *, timing_cache: bytes | None = None) -> Compiled:
-    """Parse and compile. Raises ``PlanError`` with TensorRT's own words.
+    """Parse and compile. Raises ``BuildError`` with TensorRT's own words.
 
     ``timing_cache``: of an earlier build, perhaps empty; ``None`` for the RTX flavour, which measures nothing.
     """
@@ -87,7 +87,7 @@ def compiled(trt: Any, onnx: bytes, profile: Profile, *, timing_cache: bytes | N
     parser = trt.OnnxParser(network, log)
     if not parser.parse(onnx):
         told = "; ".join(str(parser.get_error(number)) for number in range(parser.num_errors))
-        raise PlanError(f"TensorRT cannot read the graph: {told or log.last}")
+        raise BuildError(f"TensorRT cannot read the graph: {told or log.last}")
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
@@ -99,7 +99,7 @@ def compiled(trt: Any, onnx: bytes, profile: Profile, *, timing_cache: bytes | N
         config.set_timing_cache(config.create_timing_cache(timing_cache), ignore_mismatch=True)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise PlanError(f"TensorRT cannot compile the graph: {log.last or 'it does not say why'}")
+        raise BuildError(f"TensorRT cannot compile the graph: {log.last or 'it does not say why'}")
     measured = b"" if timing_cache is None else bytes(config.get_timing_cache().serialize())
     return Compiled(plan=bytes(plan), timing_cache=measured, layers=int(network.num_layers))
 

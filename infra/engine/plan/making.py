@@ -74,7 +74,7 @@ def described(word: str) -> Spec:
 
 
 def graph_of(model: Spec, onnx_bytes: bytes) -> bytes:
-    """What TensorRT is given: the graph in the precision of its ``model.toml``. Raises ``PlanError``."""
+    """What TensorRT is given: the graph in the precision of its ``model.toml``. Raises ``BuildError``."""
     if model.tensorrt.precision == "fp32":
         return onnx_bytes
     return bytes(typed(onnx.load_from_string(onnx_bytes), model.tensorrt.fp32).SerializeToString())
@@ -95,8 +95,8 @@ def identity_of(model: Spec, onnx_sha256: str, gpu: Gpu) -> Identity:
 def make(model: Spec, built: Path, target: Path, gpu: Gpu, plans: Shelf, pictures: NDArray[np.uint8]) -> Made:
     """Build unless it is kept already, compare, keep, and lay out below ``target`` what may serve.
 
-    ``built``: the model's folder with its ONNX. ``pictures``: real ones, uint8 (n, 224, 224, 3). Raises ``PlanError`` where
-    nothing can be built and ``BuildError`` where nothing can be laid out; what was served before is then untouched.
+    ``built``: the model's folder with its ONNX. ``pictures``: real ones, uint8 (n, 224, 224, 3). Raises ``BuildError`` where
+    nothing can be built or laid out; what was served before is then untouched.
     """
     about = build.read(built)
     file = build.checked(built, build.WHOLE, about)

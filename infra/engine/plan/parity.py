@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.engine.plan.errors import PlanError
+from infra.engine.errors import BuildError
 
 Outputs = Mapping[str, NDArray[np.float32]]
 """By name: ``embedding`` (n, dim), and perhaps ``saliency`` (n, cells, cells)."""
@@ -81,9 +81,9 @@ class Parity:
 
 
 def measured(reference: Run, candidate: Run, pictures: NDArray[np.uint8], hard: NDArray[np.uint8], *, batch: int) -> Parity:
-    """Run both on all pictures and compare. Raises ``PlanError`` for fewer than 64 of either kind, or other outputs."""
+    """Run both on all pictures and compare. Raises ``BuildError`` for fewer than 64 of either kind, or other outputs."""
     if min(len(pictures), len(hard)) < MIN_PICTURES:
-        raise PlanError(f"parity needs {MIN_PICTURES} pictures and as many hard ones, there are {len(pictures)} and {len(hard)}")
+        raise BuildError(f"parity needs {MIN_PICTURES} pictures and as many hard ones, there are {len(pictures)} and {len(hard)}")
     asked = np.concatenate([pictures, hard])
     return compare(run(reference, asked, batch), run(candidate, asked, batch), real=len(pictures))
 
@@ -95,10 +95,10 @@ def run(model: Run, pictures: NDArray[np.uint8], batch: int) -> Outputs:
 
 
 def compare(expected: Outputs, found: Outputs, *, real: int) -> Parity:
-    """Compare outputs of the same pictures, of which the first ``real`` are real ones. Raises ``PlanError`` for other shapes."""
+    """Compare outputs of the same pictures, of which the first ``real`` are real ones. Raises ``BuildError`` for other shapes."""
     shapes = [{name: values.shape for name, values in outputs.items()} for outputs in (expected, found)]
     if shapes[0] != shapes[1]:
-        raise PlanError(f"expected outputs {shapes[0]}, found {shapes[1]}")
+        raise BuildError(f"expected outputs {shapes[0]}, found {shapes[1]}")
     reference, candidate = expected["embedding"], found["embedding"]
     lengths = np.linalg.norm(candidate, axis=1)
     cosines = np.einsum("nd,nd->n", unit(reference), unit(candidate))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.engine.errors import BuildError
 from infra.engine.plan.compiler import Profile
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.parity import Outputs, Run
 from infra.engine.plan.report import Layer, Timing, layers_of
 
@@ -36,17 +36,17 @@ def onnx_on_cpu(model: bytes) -> Run:
 
 
 def cuda() -> Any:
-    """CUDA's runtime calls. Raises ``PlanError`` where its Python module is not installed."""
+    """CUDA's runtime calls. Raises ``BuildError`` where its Python module is not installed."""
     try:
         return importlib.import_module("cuda.bindings.runtime")
     except ImportError as error:
-        raise PlanError(f"cuda-python is not installed ({error}): pip install cuda-python (the extra `gpu`)") from None
+        raise BuildError(f"cuda-python is not installed ({error}): pip install cuda-python (the extra `gpu`)") from None
 
 
 class Engine:
     """A plan on this machine's GPU, with buffers for its largest batch. A context manager: the buffers are given back.
 
-    ``trt``, ``cuda``: their Python modules. Raises ``PlanError`` in TensorRT's or CUDA's words, with nothing left on the GPU.
+    ``trt``, ``cuda``: their Python modules. Raises ``BuildError`` in TensorRT's or CUDA's words, with nothing left on the GPU.
     """
 
     def __init__(self, trt: Any, cuda: Any, plan: bytes, profile: Profile) -> None:
@@ -55,7 +55,7 @@ class Engine:
         self._runtime = trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise PlanError("TensorRT does not read the plan: it was built by another version or for another GPU; build it here")
+            raise BuildError("TensorRT does not read the plan: it was built by another version or for another GPU; build it here")
         self._context = self._engine.create_execution_context()
         self._shape(profile.largest)
         with ExitStack() as owned:
@@ -115,7 +115,7 @@ class Engine:
 
     def _shape(self, batch: int) -> None:
         if not self._context.set_input_shape(self._profile.input, (batch, *self._profile.shape)):
-            raise PlanError(f"the plan takes no batch of {batch}: expected 1 to {self._profile.largest}")
+            raise BuildError(f"the plan takes no batch of {batch}: expected 1 to {self._profile.largest}")
 
     def _upload(self, pixels: NDArray[np.uint8]) -> None:
         pixels = np.ascontiguousarray(pixels)
@@ -125,12 +125,12 @@ class Engine:
 
     def _execute(self) -> None:
         if not self._context.execute_async_v3(int(self._stream)):
-            raise PlanError("TensorRT did not run the batch")
+            raise BuildError("TensorRT did not run the batch")
         self._done(self._cuda.cudaStreamSynchronize(self._stream))
 
     def _done(self, answer: Any) -> Any:
-        """The value of a CUDA call. Raises ``PlanError`` where it failed."""
+        """The value of a CUDA call. Raises ``BuildError`` where it failed."""
         status, *values = answer if isinstance(answer, tuple) else (answer,)
         if int(status) != 0:
-            raise PlanError(f"CUDA failed with {status}")
+            raise BuildError(f"CUDA failed with {status}")
         return values[0] if values else None

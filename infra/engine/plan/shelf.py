@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from infra.engine.errors import BuildError
 from infra.engine.plan.compiler import Compiled
-from infra.engine.plan.errors import PlanError
 from infra.engine.plan.parity import Parity
 
 PLANS, REJECTED, TIMING = "plans", "rejected", "timing"
@@ -44,13 +44,13 @@ class Identity:
 
 
 class Shelf:
-    """A folder of plans. Raises ``PlanError`` where it cannot be written."""
+    """A folder of plans. Raises ``BuildError`` where it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def found(self, wanted: Identity) -> Path | None:
-        """The plan that was built and agreed, or ``None``. Raises ``PlanError`` for one that is of something else, or damaged."""
+        """The plan that was built and agreed, or ``None``. Raises ``BuildError`` for one of something else, or a damaged one."""
         folder = self._folder / PLANS / wanted.key
         if not folder.exists():
             return None
@@ -64,13 +64,13 @@ class Shelf:
         return {kind: plan for kind, plan in found.items() if plan}
 
     def known(self, onnx_sha256: str) -> list[tuple[dict[str, Any], str]]:
-        """What is kept of a graph, agreed or refused: each plan's ``plan.json`` and report. Raises ``PlanError``."""
+        """What is kept of a graph, agreed or refused: each plan's ``plan.json`` and report. Raises ``BuildError``."""
         found = []
         for file in sorted(self._folder.glob(f"*/*/{ABOUT}")):
             try:
                 about, report = json.loads(file.read_text()), (file.parent / REPORT).read_text()
             except (OSError, ValueError) as error:
-                raise PlanError(f"{file.parent} is no whole plan ({error}): remove it and build again") from None
+                raise BuildError(f"{file.parent} is no whole plan ({error}): remove it and build again") from None
             if about.get("onnx_sha256") == onnx_sha256:
                 found.append((about, report))
         return found
@@ -99,7 +99,7 @@ class Shelf:
             shutil.rmtree(self._folder / replaced / identity.key, ignore_errors=True)
             self._keep_timing(made, identity)
         except OSError as error:
-            raise PlanError(f"{self._folder} cannot be written: {error.strerror}; name another folder with --shelf") from None
+            raise BuildError(f"{self._folder} cannot be written: {error.strerror}; name another folder with --shelf") from None
         return target
 
     def _timing(self, identity: Identity) -> Path:
@@ -114,17 +114,17 @@ class Shelf:
 
 
 def checked(folder: Path, wanted: Identity) -> None:
-    """Raise ``PlanError`` unless a folder holds the whole plan that is wanted: TensorRT may crash on another GPU's."""
+    """Raise ``BuildError`` unless a folder holds the whole plan that is wanted: TensorRT may crash on another GPU's."""
     try:
         about = json.loads((folder / ABOUT).read_text())
         digest = hashlib.sha256((folder / PLAN).read_bytes()).hexdigest()
     except (OSError, ValueError) as error:
-        raise PlanError(f"{folder} is no whole plan ({error}): remove it and build again") from None
+        raise BuildError(f"{folder} is no whole plan ({error}): remove it and build again") from None
     expected = json.loads(json.dumps(asdict(wanted)))
     if differs := [f"{name} {expected[name]}, found {about.get(name)}" for name in expected if about.get(name) != expected[name]]:
-        raise PlanError(f"{folder} holds another plan: expected {'; '.join(differs)}: build one here")
+        raise BuildError(f"{folder} holds another plan: expected {'; '.join(differs)}: build one here")
     if about.get("plan_sha256") != digest:
-        raise PlanError(
+        raise BuildError(
             f"{folder / PLAN} is damaged: expected sha256 {about.get('plan_sha256')}, found {digest}; remove the folder"
         )
 

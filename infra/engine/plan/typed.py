@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from infra.engine.plan.errors import PlanError
+from infra.engine.errors import BuildError
 
 OPERATOR = "op:"
 """Begins a pattern of operators; others are of node names."""
@@ -28,12 +28,12 @@ HALF_MAX = float(np.finfo(np.float16).max)
 def typed(model: onnx.ModelProto, fp32: Sequence[str]) -> onnx.ModelProto:
     """The model with float16 inside; its inputs and outputs stay as they are.
 
-    ``fp32``: patterns (``fnmatch``) of node names, or of operators after ``op:``, that stay in float32. Raises ``PlanError`` for
+    ``fp32``: patterns (``fnmatch``) of node names, or of operators after ``op:``, that stay in float32. Raises ``BuildError`` for
     a pattern that fits no node, and for a weight that float16 cannot hold.
     """
     unused = [pattern for pattern in fp32 if not any(kept(node, [pattern]) for node in model.graph.node)]
     if unused:
-        raise PlanError(f"the fp32 list names what the graph has not: {', '.join(unused)}; correct it in the model's model.toml")
+        raise BuildError(f"the fp32 list names what the graph has not: {', '.join(unused)}; correct it in the model's model.toml")
     work = _Typing(model)
     for node in model.graph.node:
         work.add(node, TensorProto.FLOAT if kept(node, fp32) else TensorProto.FLOAT16)
@@ -104,7 +104,7 @@ class _Typing:
         try:
             return self._types[name] in (TensorProto.FLOAT, TensorProto.FLOAT16)
         except KeyError:
-            raise PlanError(f"the type of {name} cannot be inferred: the graph is not whole") from None
+            raise BuildError(f"the type of {name} cannot be inferred: the graph is not whole") from None
 
     def _as(self, name: str, precision: int) -> str:
         """The tensor in a precision: itself, a weight converted once, or a cast."""
@@ -125,7 +125,7 @@ def _half(weight: Any, name: str) -> Any:
     values = numpy_helper.to_array(weight)
     largest = float(np.abs(values).max(initial=0.0))
     if not largest <= HALF_MAX:
-        raise PlanError(
+        raise BuildError(
             f"weight {weight.name} holds {largest:.3g}, float16 at most {HALF_MAX:.0f}: name its node in the fp32 list"
         )
     return numpy_helper.from_array(values.astype(np.float16), name)
