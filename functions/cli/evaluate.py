@@ -19,10 +19,8 @@ from functions.errors import MuseumError
     "--gallery", "more", multiple=True, metavar="DIR|demo",
     help="More catalogued objects, among which the data set's have to be found; `demo` is the demo's catalogue.",
 )  # fmt: skip
-@click.option(
-    "--onnx", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A graph in a file, instead of a model."
-)
-@click.option("--model", default="quality", show_default=True, help="Name or tier; built if it is not.")
+@click.option("--model", default="quality", show_default=True, help="Name or tier, built if it is not; or a file X.onnx.")
+@click.option("--against", metavar="MODEL|full", help="Compare with another model, or with this one without the crop.")
 @click.option("--variants", default=10, show_default=True, type=click.IntRange(0), help="Synthetic queries of a kind an object.")
 @click.option(
     "--kind", "kinds", multiple=True, type=click.Choice(["copy", "wall", "phone"]), help="Of synthetic queries; all if none."
@@ -45,8 +43,8 @@ from functions.errors import MuseumError
 def evaluate_command(
     dataset: Path,
     more: tuple[str, ...],
-    onnx: Path | None,
     model: str,
+    against: str | None,
     variants: int,
     kinds: tuple[str, ...],
     split: Literal["test", "train", "all"],
@@ -66,15 +64,16 @@ def evaluate_command(
     \b
     Examples:
       museum evaluate getty/ --gallery demo
-      museum evaluate getty/ --gallery demo --kind wall --views full       without the object crop
+      museum evaluate getty/ --gallery demo --kind wall --against full     what the object crop adds
       museum evaluate getty/ --gallery demo --sheet failures.html --json > figures.json
     """
     from infra.engine.errors import BuildError
     from infra.evaluation import report, run
 
     asked = run.Asked(
-        dataset=dataset, galleries=more, model=model, onnx=onnx, variants=variants, kinds=kinds or ("copy", "wall", "phone"),
-        split=split, crop=views == "full+crop", strangers=strangers, seed=seed, sheet=sheet, workers=workers,
+        dataset=dataset, galleries=more, model=model, against=against, variants=variants,
+        kinds=kinds or ("copy", "wall", "phone"), split=split,
+        crop=views == "full+crop", strangers=strangers, seed=seed, sheet=sheet, workers=workers,
     )  # fmt: skip
     try:
         made = run.evaluated(asked)

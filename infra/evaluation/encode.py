@@ -23,10 +23,11 @@ from functions.embed.view import object_of
 from functions.pixels import pixels
 from functions.preprocess.decode import decode, limits_by_lane
 from functions.preprocess.display import copies
+from functions.runtime.settings import Settings
 
 T = TypeVar("T")
 
-LIMITS = limits_by_lane(40_000_000, 200_000_000)["bulk"]
+LIMITS = limits_by_lane(Settings().museum_max_bytes, Settings().museum_max_master_bytes)["bulk"]
 Views = dict[str, NDArray[np.float32]]
 """Vectors, shape (dim,), by view."""
 See = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32] | None]]

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from functions.catalogue.hits import TEMPERATURE
+from functions.calibration import votes
+from functions.catalogue.figures import Figure
+from functions.catalogue.hits import SHOWN, TEMPERATURE
 from infra.evaluation import metrics
 from infra.evaluation.dataset import Gallery, Photo
 from infra.evaluation.encode import Eye, Views, each, opened
-from infra.evaluation.metrics import Figure, Ranking
+from infra.evaluation.metrics import Ranking
 from infra.evaluation.variants import variant
 
 FALSE_ACCEPTS = (0.01, 0.02, 0.05)
 GROWTH = (10, 30, 100, 300, 1000, 3000, 10_000)
-NEIGHBOURS = 10
-"""Objects that vote on a class."""
 Step = Callable[[], None]
 
 
@@ -61,6 +61,8 @@ class SetFigures:
     """R@1 of the objects of each class."""
     growth: list[tuple[int, float]]
     """(gallery size, R@1)."""
+    better: Figure | None = None
+    """R@1 less that of what it was compared with, on the same queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class Evaluation:
     views: str
     photos: int
     sets: list[SetFigures]
+    against: str | None = None
+    """What it was compared with."""
     strangers: int = 0
     gap: float | None = None
     """Over all queries and the strangers."""
@@ -123,11 +127,16 @@ def stacked(views: Sequence[Views], crop: bool) -> tuple[NDArray[np.float32], ND
     return np.stack([vector for _, vector in wanted]), np.array([number for number, _ in wanted])
 
 
-def figures(found: Run, classes: dict[str, int], *, model: str, views: str, photos: int) -> Evaluation:
-    """The figures of a run, set by set."""
+def figures(
+    found: Run, classes: dict[str, int], *, model: str, views: str, photos: int, against: Run | None = None
+) -> Evaluation:
+    """The figures of a run, set by set. ``against``: another run of the same queries."""
     names = np.array([query.set for query in found.queries])
     stranger = found.ranking.expected < 0
-    sets = [set_figures(found, np.flatnonzero((names == name) & ~stranger), classes) for name in dict.fromkeys(names[~stranger])]
+    sets = [
+        set_figures(found, np.flatnonzero((names == name) & ~stranger), classes, against)
+        for name in dict.fromkeys(names[~stranger])
+    ]
     best = found.ranking.best
     return Evaluation(
         model=model,
@@ -142,14 +151,13 @@ def figures(found: Run, classes: dict[str, int], *, model: str, views: str, phot
     )
 
 
-def set_figures(found: Run, chosen: NDArray[np.int64], classes: dict[str, int]) -> SetFigures:
+def set_figures(found: Run, chosen: NDArray[np.int64], classes: dict[str, int], against: Run | None) -> SetFigures:
     """The figures of some queries."""
     queries = [found.queries[number] for number in chosen]
     ranking = found.ranking.only(chosen)
     ranks, of = ranking.ranks, [query.photo.object_id for query in queries]
     first = metrics.recall(ranks, 1)
     known = np.array([classes.get(name, 0) for name in of])
-    voted = np.array([vote(row, found.objects, classes) for row in ranking.scores])
     by_class = {
         int(code): metrics.interval(first[known == code], [name for name in of if classes.get(name, 0) == code])
         for code in np.unique(known[known > 0])
@@ -161,21 +169,26 @@ def set_figures(found: Run, chosen: NDArray[np.int64], classes: dict[str, int]) 
         gallery=len(found.objects),
         recall={rank: metrics.interval(metrics.recall(ranks, rank), of) for rank in metrics.RANKS},
         mean_average_precision=metrics.interval(metrics.precision(ranks), of),
-        class_accuracy=metrics.macro_accuracy(voted[known > 0], known[known > 0]) if by_class else None,
+        class_accuracy=class_accuracy(ranking.scores[known > 0], found.objects, classes, known[known > 0]) if by_class else None,
         classes=len(by_class),
         by_class=by_class,
         growth=metrics.growth(ranking, GROWTH),
+        better=metrics.paired(metrics.recall(against.ranking.only(chosen).ranks, 1), first, of) if against else None,
     )
 
 
-def vote(scores: NDArray[np.float32], objects: Sequence[str], classes: dict[str, int]) -> int:
-    """The class that the ten nearest objects speak for, as search counts; 0 where none has one."""
-    nearest = [place for place in np.argsort(-scores)[:NEIGHBOURS] if objects[place] in classes]
-    votes: dict[int, float] = {}
-    for place in nearest:
-        code = classes[objects[place]]
-        votes[code] = votes.get(code, 0.0) + float(np.exp((scores[place] - scores.max()) / TEMPERATURE))
-    return max(votes, key=lambda code: (votes[code], -code)) if votes else 0
+def class_accuracy(
+    scores: NDArray[np.float32], objects: Sequence[str], classes: dict[str, int], truth: NDArray[np.int64]
+) -> float:
+    """Macro share of queries whose class is that of their ten nearest objects, by the vote that search takes."""
+    near = np.argsort(-scores, axis=1, kind="stable")[:, :SHOWN]
+    voters = np.array([classes.get(name, 0) for name in objects])[near]
+    heard = (voters > 0).any(axis=1)  # a query without a voter is wrong
+    right = np.zeros(len(truth))
+    nearest = np.take_along_axis(scores, near, axis=1)
+    if heard.any():
+        right[heard] = votes.answers(nearest[heard], voters[heard], truth[heard], TEMPERATURE)[1]
+    return metrics.macro(right, truth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

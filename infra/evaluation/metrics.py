@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.catalogue.figures import Figure
+
 RANKS = (1, 5, 10)
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -40,19 +42,6 @@ class Ranking:
     def only(self, queries: NDArray[np.int64]) -> Ranking:
         """Some of the queries."""
         return Ranking(scores=self.scores[queries], expected=self.expected[queries])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A share 0–1 with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """In per cent."""
-        return f"{self.value * 100:.1f} ({self.low * 100:.1f}–{self.high * 100:.1f})"
 
 
 def recall(ranks: NDArray[np.int64], at: int) -> NDArray[np.float64]:
@@ -103,9 +92,9 @@ def growth(ranking: Ranking, sizes: Sequence[int], at: int = 1, rounds: int = 20
     return curve
 
 
-def macro_accuracy(found: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
-    """Mean over the classes that are expected of the share that was found right."""
-    return float(np.mean([(found[expected == code] == code).mean() for code in np.unique(expected)]))
+def macro(values: NDArray[np.float64], classes: NDArray[np.int64]) -> float:
+    """Mean over the classes of each one's mean, so that a hundred coins do not hide one sword."""
+    return float(np.mean([values[classes == code].mean() for code in np.unique(classes)]))
 
 
 def interval(values: NDArray[np.float64], groups: Sequence[str], seed: int = 0) -> Figure:
@@ -114,7 +103,7 @@ def interval(values: NDArray[np.float64], groups: Sequence[str], seed: int = 0) 
     Davison and Hinkley 1997, Bootstrap Methods, section 3.8.
     """
     low, high = np.quantile(resampled(values, groups, seed), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Figure(value=float(values.mean()), low=float(low), high=float(high))
+    return Figure(value=float(values.mean()), low=float(low), high=float(high), count=len(values), objects=len(set(groups)))
 
 
 def paired(one: NDArray[np.float64], other: NDArray[np.float64], groups: Sequence[str], seed: int = 0) -> Figure:

@@ -29,6 +29,8 @@ def table(made: Evaluation) -> Iterator[str]:
         yield f"{one.name}: {one.queries} queries of {one.objects} objects in a gallery of {one.gallery}"
         yield "  " + "   ".join(f"R@{rank} {figure}" for rank, figure in one.recall.items())
         yield f"  mAP {one.mean_average_precision}"
+        if one.better is not None:
+            yield f"  R@1 less that of {made.against}: {one.better}"
         if one.class_accuracy is not None:
             yield f"  class right, mean of {one.classes} class{'es' if one.classes > 1 else ''}: {one.class_accuracy * 100:.1f}"
         yield "  R@1 by class: " + ", ".join(f"{BY_CODE[code].ru} {figure}" for code, figure in one.by_class.items())
@@ -82,4 +84,5 @@ def as_data(made: SetFigures) -> dict[str, object]:
         "class_accuracy": made.class_accuracy,
         "classes": made.classes,
         "growth": made.growth,
+        "better": made.better and [made.better.value, made.better.low, made.better.high],
     }

@@ -26,7 +26,7 @@ def test_the_evaluation_half_of_getty_is_found(model: str, crop: bool) -> None:
         pytest.skip("no ../shared/getty")
     made = evaluated(
         Asked(
-            dataset=GETTY, galleries=("demo",), model=model, onnx=None, variants=10, kinds=("copy", "wall", "phone"),
+            dataset=GETTY, galleries=("demo",), model=model, against=None, variants=10, kinds=("copy", "wall", "phone"),
             split="test", crop=crop, strangers=None, seed=2026, sheet=None, workers=2,
         )
     )  # fmt: skip

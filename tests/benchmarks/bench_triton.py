@@ -40,9 +40,7 @@ PERSONS = 6
 AS_SERVED = "as served"
 VARIANTS: Mapping[str, Callable[[str], str]] = {
     AS_SERVED: lambda config: config,
-    "one picture a batch": lambda config: config.replace(
-        "dynamic_batching {", "dynamic_batching {\n  preferred_batch_size: [ 1 ]"
-    ),
+    "batches of any size": lambda config: re.sub(r"(?m)^ *preferred_batch_size.*\n", "", config),
     "no dynamic batching": lambda config: re.sub(r"(?ms)^dynamic_batching \{.*?^\}\n", "", config),
 }
 """What a variant does to the configuration."""

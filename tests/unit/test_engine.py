@@ -346,6 +346,15 @@ def test_every_form_stands_behind_the_same_name_input_and_outputs(make: Make, ca
     assert {file.name for file in (tmp_path / "plan" / "toy").rglob("*.plan")} == {"model_sm_8_0.plan", "model_sm_8_9.plan"}
 
 
+def test_only_a_gpu_is_given_batches(make: Make, cache: Path) -> None:
+    """On a CPU a batch gains nothing, and whoever comes meanwhile waits for all of it."""
+    model = build.read(build.build(make(), cache))
+    config = forms.configuration(model, form="python")
+    assert "preferred_batch_size: [ 1 ]" in config
+    assert "max_batch_size: 4" in config, "one request may have several pictures"
+    assert "preferred_batch_size" not in forms.configuration(model, form="onnxruntime")
+
+
 def test_a_plan_is_asked_for_where_the_form_is_one(make: Make, cache: Path, tmp_path: Path) -> None:
     """And refused where it is not."""
     with pytest.raises(BuildError, match="expected plans for the form plan alone, found 0 for the form plan"):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from functions.cli.evaluate import evaluate_command
-from infra.evaluation import evaluate, metrics, report, run
+from infra.evaluation import evaluate, report, run
 from infra.evaluation.dataset import DatasetError, gallery_of, queries_of, strangers_of, together
 from infra.evaluation.encode import Eye, Kept
 from infra.evaluation.evaluate import Query, failures, figures, synthetic
@@ -99,8 +99,14 @@ def test_an_object_counts_by_its_best_pair_of_views() -> None:
 
 def test_class_accuracy_is_a_mean_of_classes() -> None:
     """A hundred coins do not hide one sword."""
-    expected = np.array([5] * 100 + [8])
-    assert metrics.macro_accuracy(np.full(101, 5), expected) == 0.5
+    classes = {**{f"coin-{number}": 5 for number in range(12)}, "sword": 8, "thing": 0}
+    objects = [*classes]
+    scores = np.full((101, 14), 0.1, np.float32)
+    scores[:, :12] = 0.9  # coins are near whatever is asked for
+    truth = np.array([5] * 100 + [8])
+    assert evaluate.class_accuracy(scores, objects, classes, truth) == 0.5
+    alone = evaluate.class_accuracy(scores[:, 13:], ["thing"], classes, truth)
+    assert alone == 0, "where nobody votes nothing is right"
 
 
 # the split and the generator
@@ -240,6 +246,12 @@ def test_an_evaluation_says_the_gallerys_size_and_can_go_on(tmp_path: Path) -> N
     assert made.strangers == 1
     text = "\n".join(report.table(made))
     assert "12 queries of 4 objects in a gallery of 4" in text
+    blind = evaluate.Run(
+        queries=queries, ranking=Ranking(scores=-found.ranking.scores, expected=found.ranking.expected), objects=found.objects
+    )  # fmt: skip
+    (better,) = figures(found, gallery.classes, model="m", views="full", photos=4, against=blind).sets
+    assert better.better is not None
+    assert better.better.value == pytest.approx(one.recall[1].value - recall(blind.ranking.ranks[:12], 1).mean())
     assert "GAP" in text
     json.dumps(run.as_data(made))
 
@@ -280,4 +292,7 @@ def test_the_command_names_what_is_wrong(tmp_path: Path) -> None:
     told = CliRunner().invoke(evaluate_command, [str(tmp_path)])
     assert told.exit_code == 1
     assert "expected catalogue.csv" in told.output
+    dataset(tmp_path / "set", ["a", "b"])
+    told = CliRunner().invoke(evaluate_command, [str(tmp_path / "set"), "--model", "absent.onnx", "--split", "all"])
+    assert "absent.onnx, which is not there" in told.output
     assert "Examples" in CliRunner().invoke(evaluate_command, ["--help"]).output
