@@ -56,6 +56,14 @@ def subject_of(key: str) -> str:
     return quote(key, safe="/")
 
 
+def topic(subject: str) -> str:
+    """The last word of the routing key of all announcements about one key: ``sha256(subject)[:32]``, 32 hex digits.
+
+    So an observer hears of one upload alone, also before there is one. A key has other signs than a routing key may have.
+    """
+    return hashlib.sha256(subject.encode(errors="replace")).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """A part of the first photo, as fractions 0–1 of its upright width and height."""

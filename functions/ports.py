@@ -76,8 +76,25 @@ class ObjectStore(Protocol):
     def delete(self, bucket: str, key: str) -> None:
         """Remove; removing what is not there is no error."""
 
-    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Everything below a prefix, in key order, page by page."""
+    def list(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+        """Everything below a prefix, in key order, page by page; only what comes ``after`` that key where one is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadForm:
+    """A presigned POST: the fields and then ``file`` go to the address as multipart/form-data."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class Forms(Protocol):
+    """A store that lets somebody else upload one object."""
+
+    def form(
+        self, bucket: str, key: str, *, content_type: str, max_bytes: int, metadata: Mapping[str, str] = {}, seconds: int
+    ) -> UploadForm:
+        """For exactly that key, type and metadata, 1 to ``max_bytes`` bytes, and so many seconds: the store refuses all else."""
 
 
 class Encoder(Protocol):

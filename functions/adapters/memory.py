@@ -56,11 +56,11 @@ class MemoryStore:
         """See :class:`functions.ports.ObjectStore`."""
         self._bucket(bucket).pop(key, None)
 
-    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
         """See :class:`functions.ports.ObjectStore`."""
         found = sorted(self._bucket(bucket).copy().items(), key=lambda item: item[0].encode())
         for key, stored in found:
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key.encode() > after.encode():
                 yield replace(stored.info, metadata={})
 
 

@@ -161,10 +161,12 @@ class S3Store:
         if answer.status not in (_OK, _NO_CONTENT) and _code(answer) != "NoSuchKey":
             _refused(answer, bucket)
 
-    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
         """See :class:`functions.ports.ObjectStore`."""
         versions = self._keeps_versions(bucket)
         query = {"encoding-type": "url", "prefix": prefix, **({"versions": ""} if versions else {"list-type": "2"})}
+        if after:
+            query["key-marker" if versions else "start-after"] = after
         while True:
             answer = self._ask("GET", bucket, query=query)
             if answer.status != _OK:

@@ -12,10 +12,13 @@ which the object_id is quoted otherwise than :func:`quoted` does: else one objec
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, unquote
 
+LAST = 2**48 - 1
+NEW_ID = re.compile(r"[0-9a-f]{28}")
 QUERY_FILE = ".query.json"
 PARTS = "parts/"
 RECORD = "record.json"
@@ -79,6 +82,19 @@ def named(name: str) -> str:
     if "/" in name or name in ("", ".", ".."):
         raise ValueError(f"a photo's name is one part of a key, found {name!r}")
     return name
+
+
+def new_query_id(milliseconds: int, random: str) -> str:
+    """The random part of a new query's key: time backwards, so that a listing has the newest first. 28 hex digits.
+
+    ``milliseconds`` since the epoch; ``random``: 16 hex digits.
+    """
+    return f"{LAST - milliseconds:012x}{random}"
+
+
+def born(query_id: str) -> float | None:
+    """When such an id was made, in seconds since the epoch; ``None`` for an id of somebody else's making."""
+    return (LAST - int(query_id[:12], 16)) / 1000 if NEW_ID.fullmatch(query_id) else None
 
 
 def query_key(museum: str, owner: str, random: str, name: str) -> str:

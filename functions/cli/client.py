@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from functions.adapters.s3 import S3Store
-from functions.catalogue.keys import query_key
+from functions.catalogue.keys import new_query_id, query_key
 from functions.cli.announcements import Announcements
 from functions.events import upload_id
 from functions.results import Result, read_result
 from functions.runtime.settings import Settings, load
 
-ENDS = ("search.completed.v1", "image.rejected.v1", "query.failed.v1")
+ENDS = ("search.completed.v1.#", "image.rejected.v1.#", "query.failed.v1.#")
 LOOK_EVERY = 2.0
 """Seconds between looks into the results bucket, should an announcement be missed."""
 
@@ -61,7 +61,12 @@ class Searcher:
         """Put one photo under a new key and wait. Raises ``TimedOut``, ``OSError`` for a file that cannot be read."""
         body = photo.read_bytes()
         settings = self._settings
-        key = query_key(settings.museum_default_museum, settings.museum_default_owner, secrets.token_hex(12), photo.name)
+        key = query_key(
+            settings.museum_default_museum,
+            settings.museum_default_owner,
+            new_query_id(time.time_ns() // 1_000_000, secrets.token_hex(8)),
+            photo.name,
+        )
         kind = mimetypes.guess_type(photo.name)[0] or "application/octet-stream"
         version = self._store.put(settings.museum_bucket_queries, key, body, content_type=kind)
         started = time.monotonic()

@@ -40,7 +40,7 @@ LOOK_AFTER = 10.0
 """Seconds without an announcement after which the outcomes themselves are read."""
 SAY_EVERY = 10.0
 """Seconds between the lines that stand for the bar where there is no terminal."""
-ENDS = ("image.indexed.v1", "image.rejected.v1", "query.failed.v1")
+ENDS = ("image.indexed.v1.#", "image.rejected.v1.#", "query.failed.v1.#")
 
 console = Console(stderr=True, highlight=False)
 

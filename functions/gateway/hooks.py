@@ -7,18 +7,73 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
 
 from functions.bucket_events import Change, parse
 from functions.errors import Reject
-from functions.events import Lane
+from functions.events import BucketNotified, Lane, notification_id
+from functions.gateway.call import Asked, Call, in_thread, read_limited
+from functions.gateway.problems import Problem
 from functions.runtime.settings import Buckets
-from functions.uploads import lane_of
+from functions.uploads import known_of, lane_of
+
+if TYPE_CHECKING:
+    from functions.gateway.parts import Parts
 
 MAX_BODY = 1_000_000
 """Bytes of one notification."""
 KEEP = 15.0
 """Seconds: the spool is sent every 3. Short, since RabbitMQ could be wiped in between; then it is the sweep that tells."""
+
+
+def calls(parts: Parts) -> list[Call]:
+    """The calls: a bucket's webhook, which has a token of its own."""
+
+    def check(asked: Asked) -> None:
+        if not authorised(asked.request.headers.get("authorization", ""), parts.settings.museum_hook_token):
+            raise Problem(401, "unauthorised", "expected the hook's token as Authorization: Bearer …")
+
+    async def looked(asked: Asked) -> Response:
+        check(asked)  # the store looks whether anybody is here before it sends
+        return Response(status_code=200)
+
+    async def told(asked: Asked) -> Response:
+        check(asked)
+        await in_thread(pass_on, parts, await read_limited(asked.request, MAX_BODY))
+        return Response(status_code=200)
+
+    return [
+        Call(method="GET", path="/hooks/s3", handler=looked, role=None, does="Whether the hook's token is good."),
+        Call(
+            method="POST",
+            path="/hooks/s3",
+            handler=told,
+            role=None,
+            does="A bucket's notification: 200 once its event is published.",
+        ),
+    ]
+
+
+def pass_on(parts: Parts, raw: bytes) -> None:
+    """Publish a notification's event with confirm, unless another copy of it was. Raises ``Unavailable``."""
+    data = notified(raw)
+    changes = changes_of(data["body"])
+    told = identity(changes)
+    if told in parts.confirmed or (changes and all(parts.raised.knows(change) for change in changes)):
+        return
+    settings = parts.settings
+    parts.outbox.publish(
+        BucketNotified.TYPE,
+        notification_id(raw),
+        data,
+        lane=lane(changes, settings.buckets),
+        known=known_of(changes, settings.buckets, settings.museum_default_museum, settings.museum_default_owner),
+    )
+    parts.confirmed.add(told)
+    for change in changes:
+        parts.raised.add(change)
 
 
 def authorised(header: str, token: str) -> bool:
@@ -86,3 +141,29 @@ class Confirmed:
                 del self._known[next(iter(self._known))]
             if one:
                 self._known[one] = now
+
+
+class Raised:
+    """Uploads whose event was raised in the last seconds, by the store or by a page: the other's is not needed.
+
+    A saving alone, as :class:`Confirmed` is: what comes twice is the same upload, and ends once. Thread-safe.
+    """
+
+    def __init__(self, *, keep: float = KEEP, clock: Callable[[], float] = time.monotonic) -> None:
+        self._confirmed = Confirmed(keep=keep, clock=clock)
+
+    def add(self, change: Change) -> bool:
+        """Note one. False where it was raised before."""
+        if self.knows(change):
+            return False
+        self._confirmed.add(told_by_page(change))
+        return True
+
+    def knows(self, change: Change) -> bool:
+        """Whether a page raised it."""
+        return told_by_page(change) in self._confirmed
+
+
+def told_by_page(change: Change) -> Identity:
+    """A change without its sequencer, which a page does not know."""
+    return ((change.kind, change.bucket, change.key, change.version, ""),)

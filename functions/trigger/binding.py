@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from functions.events import notification_id
+from functions.events import notification_id, topic
 from functions.runtime.attributes import attributes_of, trace_of
 
 STRUCTURED = "application/cloudevents+json"
@@ -59,6 +59,11 @@ class CloudEvent:
     def type(self) -> str:
         """The type."""
         return self.attributes["type"]
+
+
+def topic_of(event: CloudEvent) -> str:
+    """What all announcements of one subject share: the last word of their routing key."""
+    return topic(event.attributes.get("subject", "-"))
 
 
 def read_json(body: bytes) -> Any:

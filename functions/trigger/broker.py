@@ -11,7 +11,7 @@ from typing import Any
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByClient
 from pika.spec import Basic, BasicProperties
 
 OPEN_TIMEOUT = 10.0
@@ -62,6 +62,11 @@ class Subscription:
             self._channel.basic_qos(prefetch_count=self._prefetch)
             self._tag = self._channel.basic_consume(self._queue, self._on_message)
 
+    def listen(self) -> None:
+        """Ask for all messages, which are taken for acked as they are sent."""
+        if self._channel.is_open:
+            self._tag = self._channel.basic_consume(self._queue, self._on_message, auto_ack=True)
+
     def stop(self) -> None:
         """Ask for no more."""
         if self._tag is not None and self._channel.is_open:
@@ -93,6 +98,50 @@ class Subscription:
                 redelivered=bool(method.redelivered),
             )
         )
+
+
+class Watching:
+    """A consumer's own queue, which RabbitMQ named, bound to what it asks for. Its messages are acked as they come."""
+
+    def __init__(self, channel: Channel, queue: str) -> None:
+        self._channel = channel
+        self._queue = queue
+
+    async def bind(self, exchange: str, key: str) -> None:
+        """Hear what has this routing key, from the moment this returns. Raises ``BrokerLost``."""
+        await self._asked(lambda done: self._channel.queue_bind(self._queue, exchange, key, callback=done))
+
+    async def unbind(self, exchange: str, key: str) -> None:
+        """Hear it no more. Raises ``BrokerLost``."""
+        await self._asked(lambda done: self._channel.queue_unbind(self._queue, exchange, key, callback=done))
+
+    async def depth(self, queue: str) -> int:
+        """How many messages of a queue wait for a consumer. Raises ``BrokerLost``, also where there is no such queue."""
+        frame = await self._asked(lambda done: self._channel.queue_declare(queue, passive=True, callback=done))
+        return int(frame.method.message_count)
+
+    def close(self) -> None:
+        """Let the queue go."""
+        if self._channel.is_open:
+            self._channel.close()
+
+    async def _asked(self, ask: Callable[[Callable[[Any], None]], object]) -> Any:
+        return await asked(self._channel, ask)
+
+
+def ours(reason: BaseException) -> bool:
+    """Whether a channel was closed by this side, as a watcher's is when its gateway goes."""
+    return isinstance(reason, ChannelClosedByClient)
+
+
+async def asked(channel: Channel, ask: Callable[[Callable[[Any], None]], object]) -> Any:
+    """RabbitMQ's answer to one request. Raises ``BrokerLost`` where the channel is closed before it comes."""
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    try:
+        ask(lambda frame: None if answer.done() else answer.set_result(frame))
+        return await asyncio.wait_for(answer, OPEN_TIMEOUT)
+    except (AMQPError, TimeoutError) as error:
+        raise BrokerLost(f"RabbitMQ does not answer: {error!r}") from None
 
 
 class Broker:
@@ -140,7 +189,7 @@ class Broker:
         opened: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
 
         def on_open(channel: Channel) -> None:
-            channel.add_on_close_callback(lambda _channel, reason: self._close(str(reason)))
+            channel.add_on_close_callback(lambda _channel, reason: None if ours(reason) else self._close(str(reason)))
             if not opened.done():
                 opened.set_result(channel)
 
@@ -172,6 +221,20 @@ class Broker:
         channel = await self._open_channel()
         channel.add_on_cancel_callback(lambda _: self._close(f"RabbitMQ cancelled the consumer of {queue}: was it deleted?"))
         return Subscription(channel, queue, prefetch, deliver)
+
+    async def watch(self, deliver: Callable[[Message], None], *, max_length: int, expires: int) -> Watching:
+        """An exclusive queue for announcements, bound to nothing yet: what it cannot hold, the oldest, is dropped.
+
+        Raises ``BrokerLost``. Where RabbitMQ closes its channel, the connection is closed: all is opened anew.
+        """
+        channel = await self._open_channel()
+        arguments = {"x-max-length": max_length, "x-overflow": "drop-head", "x-expires": expires}
+        declared = await asked(
+            channel, lambda done: channel.queue_declare("", exclusive=True, arguments=arguments, callback=done)
+        )
+        queue = str(declared.method.queue)
+        Subscription(channel, queue, 0, deliver).listen()
+        return Watching(channel, queue)
 
     async def publish(
         self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any], content_type: str, mandatory: bool

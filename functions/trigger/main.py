@@ -22,6 +22,7 @@ from functions.trigger.consumer import Consumer, UnknownType, Work, host_of
 from functions.trigger.deliver import session
 from functions.trigger.outbox import application
 from functions.trigger.publisher import Publisher
+from functions.trigger.watch import watch_route
 
 log = logging.getLogger("museum.trigger")
 
@@ -38,7 +39,8 @@ class TriggerSettings:
     museum_amqp_url: str
     museum_lane: Literal["interactive", "bulk"]
     museum_functions: str
-    """``ingest=http://127.0.0.1:8101,preprocess=…``: the functions of this lane that it serves."""
+    """``ingest=http://127.0.0.1:8101,preprocess=…``: the functions of this lane that it serves. Empty:
+    outbox and ``/watch`` alone, beside a gateway."""
     museum_events_exchange: str = pipeline.EXCHANGE
     museum_outbox_host: str = "127.0.0.1"
     museum_outbox_port: int = 0
@@ -52,7 +54,7 @@ class TriggerSettings:
 def works(settings: TriggerSettings) -> list[Work]:
     """The functions that a trigger serves, by the map."""
     made = []
-    for entry in settings.museum_functions.split(","):
+    for entry in filter(None, settings.museum_functions.split(",")):
         name, _, url = entry.strip().partition("=")
         if name not in pipeline.BY_NAME or not url:
             expected = f"name=http://host:port with a name of {', '.join(pipeline.BY_NAME)}"
@@ -112,6 +114,7 @@ class Trigger:
         self._settings = settings
         self._works = served
         self._publisher: Publisher | None = None
+        self._broker: Broker | None = None
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -137,7 +140,7 @@ class Trigger:
                     opened = time.monotonic()
                     await self._consume(broker, publisher, consumers)
                 finally:
-                    self._publisher = None
+                    self._publisher = self._broker = None
                     await broker.close()
                 tries = 0 if time.monotonic() - opened > STABLE else tries + 1
                 await self._pause(RECONNECT[min(tries, len(RECONNECT) - 1)])
@@ -150,7 +153,7 @@ class Trigger:
         except (BrokerLost, TimeoutError) as error:
             log.warning("RabbitMQ does not serve yet: %s", error)
             return
-        self._publisher = publisher
+        self._publisher, self._broker = publisher, broker
         log.info("consuming %s", ", ".join(work.queue for work in self._works))
         stopping: asyncio.Future[bool] = asyncio.ensure_future(self._stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, broker.lost}
@@ -172,7 +175,10 @@ class Trigger:
         if not self._settings.museum_outbox_port:
             yield
             return
-        runner = web.AppRunner(application(lambda: self._publisher, outbox_queue), access_log=None)
+        app = application(lambda: self._publisher, outbox_queue)
+        waited = [pipeline.queue_of(self._settings.museum_lane, step.name) for step in pipeline.STEPS]
+        app.add_routes([watch_route(lambda: self._broker, self._settings.museum_events_exchange, waited)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         await web.TCPSite(runner, self._settings.museum_outbox_host, self._settings.museum_outbox_port).start()
         try:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from functions.trigger.binding import CloudEvent, summary, to_amqp
+from functions.trigger.binding import CloudEvent, summary, to_amqp, topic_of
 
 REMEMBER = 120.0
 """Seconds for which a reply is not published again: both notifications of an upload arrive within 3 s."""
@@ -56,7 +56,7 @@ class Publisher:
 
     async def _announce(self, event: CloudEvent) -> None:
         copy = summary(event)
-        key = event.type.removeprefix(self._prefix)
+        key = f"{event.type.removeprefix(self._prefix)}.{topic_of(event)}"
         await self._broker.publish(
             self._exchange, key, copy.data, headers=to_amqp(copy), content_type=copy.content_type, mandatory=False
         )

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from functions import pipeline
 from functions.errors import Unavailable
 from functions.events import LANES, Lane
+from functions.gateway import tokens
 from functions.runtime.settings import Settings, load
 from infra.engine import build, forms, wheels
 from infra.engine import spec as specs
@@ -24,6 +25,7 @@ from infra.local import milvus, rabbitmq, s3, state, supervise, triton
 from infra.local.part import Part, end_orphans, listens
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+WEB = Path(__file__).resolve().parents[1] / "web"
 TRITON_PYTHON = Path(__file__).resolve().parents[2] / ".venv-triton" / "bin"
 AMQP_USER, S3_USER = "museum", "museum"
 DEADLINE = 90.0
@@ -98,6 +100,8 @@ class Stack:
             "MUSEUM_TRITON_URL": f"127.0.0.1:{ports['triton']}",
             "MUSEUM_OUTBOX_URL": f"http://127.0.0.1:{ports['outbox_interactive']}/",
             "MUSEUM_MODEL_REPOSITORY": str(self.repository),
+            "MUSEUM_URL": f"http://127.0.0.1:{ports['gateway']}",
+            "MUSEUM_TOKEN": self.state.secret("registrar"),
         }
 
     def overrides(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -149,13 +153,24 @@ class Stack:
         functions = [self._function(step.name, lane, step.prefetch) for lane in LANES for step in pipeline.STEPS]
         gateway = self._python(
             "gateway",
-            ("functions_framework", "--source", str(FUNCTIONS / "gateway" / "main.py"), "--target", "gateway"),
+            ("functions_framework", "--asgi", "--source", str(FUNCTIONS / "gateway" / "main.py"), "--target", "gateway"),
             port=self.state.ports["gateway"],
-            extra={"MUSEUM_HOOK_TOKEN": self.state.secret("hook"), "THREADS": "8", "PORT": str(self.state.ports["gateway"])},
+            extra=self.gateway_environment() | self._log("gateway"),
         )
         triggers = [self._trigger(lane) for lane in LANES]
         sweep = self._python("sweep", ("functions.cli.main", "reconcile", "--fix", "--every", "60"), port=None, extra={})
         return [*functions, gateway, *triggers, sweep]
+
+    def gateway_environment(self, port: int | None = None) -> dict[str, str]:
+        """What the gateway is told beside what all are; ``port``: of a further replica."""
+        return {
+            "PORT": str(port or self.state.ports["gateway"]),
+            "MUSEUM_HOOK_TOKEN": self.state.secret("hook"),
+            "MUSEUM_SESSION_KEY": self.state.secret("session"),
+            "MUSEUM_TOKENS": str(self.folder / "tokens.json"),
+            "MUSEUM_WEB": str(WEB),
+            "MUSEUM_SECURE_COOKIE": "off",
+        }
 
     def _function(self, step: str, lane: Lane, threads: int) -> Part:
         port = self.state.ports[f"{step}_{lane}"]
@@ -176,7 +191,7 @@ class Stack:
 
     def _python(self, name: str, module: tuple[str, ...], *, port: int | None, extra: Mapping[str, str]) -> Part:
         env = {
-            **self.environment(),
+            **{name: value for name, value in self.environment().items() if name != "MUSEUM_TOKEN"},  # a person's, no part's
             "HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "GRPC_VERBOSITY": "ERROR",
             **extra,
@@ -221,6 +236,9 @@ class Stack:
         with state.choosing():
             state.choose_ports(self.state, self.port_names(), asked, state.of_running_stacks(but=self.folder))
             parts = self.parts()  # makes the passwords
+            tokens.keep(
+                self.folder / "tokens.json", self.state.secret("registrar"), museum="local", owner="local", roles=("registrar",)
+            )
             state.write(self.folder, self.state)
             supervise.write(self.folder, parts)
             self.supervisor.start()

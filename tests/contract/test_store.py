@@ -221,6 +221,20 @@ def test_a_listing_has_all_pages_in_order(server: Server, prefix: str) -> None:
     assert [item.key for item in server.store.list(server.bucket, prefix + "00007")] == [keys[7]]
 
 
+def test_a_listing_goes_on_after_a_key(server: Server, prefix: str) -> None:
+    """A cursor: whether the key is there or not, and beyond the last there is nothing."""
+    for name in ("a/1", "a/2", "b/1", "вaza"):
+        server.store.put(server.bucket, prefix + name, b"x", content_type="text/plain")
+
+    def names(after: str) -> list[str]:
+        listed = server.store.list(server.bucket, prefix, after=prefix + after)
+        return [item.key.removeprefix(prefix) for item in listed]
+
+    assert names("a/1") == ["a/2", "b/1", "вaza"]
+    assert names("a0") == ["b/1", "вaza"]
+    assert names("я") == []
+
+
 def test_create_never_replaces(server: Server, prefix: str) -> None:
     """True once; after a delete again."""
     assert server.store.create(server.bucket, prefix + "a", b"first", content_type="text/plain")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
-from functions.events import upload_id
+from functions.events import subject_of, topic, upload_id
 from functions.runtime.settings import Settings, load
 from infra.local.part import free_port
 from infra.local.part import running as running_part
@@ -77,7 +77,9 @@ def test_the_result_is_announced_after_the_stages(running: Running) -> None:
         data = json.loads(body or b"{}")
         if data.get("query_id") == query:
             assert len(body or b"") <= 1000
-            heard.append(str(method.routing_key))
+            kind, _, about = str(method.routing_key).rpartition(".")
+            assert about == topic(subject_of(key))
+            heard.append(kind)
             if heard[-1] == "search.completed.v1":
                 break
     connection.close()

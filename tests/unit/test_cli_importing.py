@@ -213,9 +213,9 @@ class Versioned(Store):
         found = super().head(bucket, key)
         return replace(found, version=f"v-{found.version}") if found and bucket == "catalogue" else found
 
-    def list(self, bucket: str, prefix: str = "") -> Any:
+    def list(self, bucket: str, prefix: str = "", *, after: str = "") -> Any:
         """The same in listings."""
-        for found in super().list(bucket, prefix):
+        for found in super().list(bucket, prefix, after=after):
             yield replace(found, version=f"v-{found.version}") if bucket == "catalogue" else found
 
     def put(self, bucket: str, key: str, body: bytes, **more: Any) -> str:

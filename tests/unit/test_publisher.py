@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.events import topic
 from functions.trigger.binding import CloudEvent
 from functions.trigger.publisher import MAX_REMEMBERED, REMEMBER, Publisher
 
@@ -42,7 +43,7 @@ def publisher(broker: FakeBroker) -> Publisher:
     return Publisher(broker, "events", "io.museumsearch.", clock=lambda: broker.now)
 
 
-WORK, COPY = ("", "next", True), ("events", "a.b.v1", False)
+WORK, COPY = ("", "next", True), ("events", f"a.b.v1.{topic('-')}", False)
 
 
 @pytest.mark.parametrize(

@@ -59,13 +59,15 @@ class Listener:
             channel = connection.channel()
             queue = str(channel.queue_declare("", exclusive=True).method.queue)
             for key in ENDS:
-                channel.queue_bind(queue, self._exchange, key)
+                channel.queue_bind(queue, self._exchange, f"{key}.#")
             self._listening.set()
             for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.2):
                 if self._end.is_set():
                     return
                 if method is not None and properties is not None and body is not None:
-                    self._note(str(method.routing_key), str((properties.headers or {}).get("ce-id")), bytes(body))
+                    self._note(
+                        str(method.routing_key).rpartition(".")[0], str((properties.headers or {}).get("ce-id")), bytes(body)
+                    )
         finally:
             if connection.is_open:
                 connection.close()

@@ -1,0 +1,205 @@
+"""All calls of the gateway, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from functions.adapters.forms import S3Forms
+from functions.adapters.outbox import Outbox
+from functions.adapters.s3 import S3Store
+from functions.gateway import history, hooks, openapi, progress, session, uploading
+from functions.gateway.call import Answer, Asked, Call, Table
+from functions.gateway.handles import Pictures
+from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
+from functions.gateway.limits import Limits
+from functions.gateway.parts import Parts, public
+from functions.gateway.settings import GatewaySettings
+from functions.gateway.watching import ENDS, Watching
+from functions.runtime.settings import Settings
+
+log = logging.getLogger("museum.gateway")
+
+
+class Gateway:
+    """The function: a request in, a response out."""
+
+    def __init__(self, parts: Parts, door: Door) -> None:
+        self.parts = parts
+        calls = all_calls(parts)
+        self.document = openapi.document(calls)
+        self.table = Table([*calls, *self._own()], door, parts.limits)
+        self._page = page_of(parts)
+        self._started = False
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        if not self._started:
+            self._start()
+        path = request.scope["path"]
+        if self._page is not None and not path.startswith(("/api/", "/hooks/", "/healthz", "/readyz", "/metrics")):
+            return await self._page(request)
+        return await self.table(request)
+
+    def _own(self) -> list[Call]:
+        async def described(_asked: Asked) -> Response:
+            return JSONResponse(self.document)
+
+        async def alive(_asked: Asked) -> Response:
+            return Response("ok\n", media_type="text/plain")
+
+        async def ready(_asked: Asked) -> Answer:
+            await asyncio.to_thread(self.parts.store.head, self.parts.buckets.state, "live.json")
+            return Answer({"s3": True, "announcements": self.parts.watching.connected, "streams": self.parts.watching.readers})
+
+        async def metrics(_asked: Asked) -> Response:
+            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+        return [
+            Call(method="GET", path="/api/openapi.json", handler=described, role=None, does="This document."),
+            Call(method="GET", path="/healthz", handler=alive, role=None, does="The process answers."),
+            Call(method="GET", path="/readyz", handler=ready, role=None, does="What it needs answers."),
+            Call(method="GET", path="/metrics", handler=metrics, role=None, does="For Prometheus."),
+        ]
+
+    def _start(self) -> None:
+        """With the first request, since a function has no other beginning: what runs beside the calls."""
+        self._started = True
+        self.parts.start()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+
+            def end(signum: int, frame: FrameType | None, before: Any = before) -> None:
+                loop.call_soon_threadsafe(self.parts.end)
+                if callable(before):
+                    before(signum, frame)
+
+            signal.signal(number, end)
+
+
+def all_calls(parts: Parts) -> list[Call]:
+    """The calls of all areas."""
+    areas = (session, uploading, progress, history)
+    return [call for area in areas for call in area.calls(parts)] + hooks.calls(parts)
+
+
+def make(settings: Settings, own: GatewaySettings) -> Gateway:
+    """A gateway over real servers. Raises ``SystemExit`` for settings that would let nobody or anybody in."""
+    if not own.museum_session_key:
+        raise SystemExit(
+            "MUSEUM_SESSION_KEY is not set: expected a secret of 32 or more random characters, the same in all replicas"
+        )
+    known: list[Tokens] = [TokenFile(Path(own.museum_tokens))] if own.museum_tokens else []
+    if own.museum_oidc_issuer:
+        if not own.museum_oidc_keys:
+            raise SystemExit("MUSEUM_OIDC_ISSUER is set: set MUSEUM_OIDC_KEYS too, the address of its JWKS")
+        known.append(Oidc(issuer_of(own)))
+    if not known:
+        log.warning("nobody may sign in: set MUSEUM_TOKENS or MUSEUM_OIDC_ISSUER")
+    sessions = Sessions(own.museum_session_key)
+    limits = Limits(
+        requests=own.museum_requests_per_minute,
+        uploads=own.museum_uploads_per_day,
+        streams=own.museum_streams,
+        storage=own.museum_limits_storage,
+    )
+    parts: Parts
+
+    def heard(kind: str, data: Any) -> None:
+        """A query of somebody's has ended: who waits may go."""
+        if kind in ENDS and isinstance(data, dict) and data.get("query_id"):
+            parts.later(lambda: parts.queries_of(data.get("museum", ""), data.get("owner", "")).admit())
+
+    parts = Parts(
+        settings=settings,
+        own=own,
+        store=S3Store(settings),
+        forms=S3Forms(public(settings, own.museum_s3_public_url)),
+        outbox=Outbox(settings.museum_outbox_url),
+        sessions=sessions,
+        pictures=Pictures(own.museum_session_key),
+        limits=limits,
+        watching=Watching(own.museum_watch_url or beside(settings.museum_outbox_url), heard=heard),
+    )
+    return Gateway(parts, Door(known, sessions))
+
+
+def issuer_of(own: GatewaySettings) -> Issuer:
+    """The issuer that is set."""
+    return Issuer(
+        issuer=own.museum_oidc_issuer,
+        audience=own.museum_oidc_audience,
+        keys=own.museum_oidc_keys,
+        museum_claim=own.museum_oidc_museum_claim,
+        owner_claim=own.museum_oidc_owner_claim,
+        roles_claim=own.museum_oidc_roles_claim,
+    )
+
+
+def beside(outbox: str) -> str:
+    """Where the trigger that has the outbox tells of announcements."""
+    parts = urlsplit(outbox)
+    return parts._replace(scheme="ws", path="/watch").geturl() if outbox else ""
+
+
+def page_of(parts: Parts) -> Callable[[Request], Awaitable[Response]] | None:
+    """Serves the static page, where a folder of it is set."""
+    if not parts.own.museum_web:
+        return None
+    files = StaticFiles(directory=parts.own.museum_web, html=True)
+    s3 = parts.own.museum_s3_public_url or parts.settings.aws_endpoint_url
+    headers = {"Content-Security-Policy": policy(s3), **HEADERS}
+
+    async def page(request: Request) -> Response:
+        scope = request.scope
+        if request.method not in ("GET", "HEAD"):
+            return JSONResponse({"status": 405}, 405, headers={"Allow": "GET"})
+        try:
+            response = await files.get_response(files.get_path(scope), scope)
+        except Exception as error:
+            status = getattr(error, "status_code", 404)
+            return Response("not found\n", status, media_type="text/plain", headers=headers)
+        response.headers.update(headers)
+        return response
+
+    return page
+
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def policy(s3: str) -> str:
+    """The page's Content-Security-Policy: its own scripts and styles alone; uploads go to S3, which may be another origin."""
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(s3)) if s3 else "https:"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' blob: data:",
+            "font-src 'self'",
+            f"connect-src 'self' {origin}",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )

@@ -1,0 +1,56 @@
+"""Names of objects and pictures on the way to people: an object's id, and a picture's signed handle."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from functions.gateway.problems import not_found
+from functions.gateway.shapes import Copies
+
+DAY = 86_400
+HANDLE_DAYS = 7
+"""A handle is good for so many days; its address stays the same for one, so that browsers keep the picture."""
+SIZES = ("320", "1280")
+
+
+def object_handle(museum: str, object_id: str) -> str:
+    """An object's ``{id}``: base64url of ``museum/object_id``, since an object_id has any signs."""
+    return base64.urlsafe_b64encode(f"{museum}/{object_id}".encode()).decode().rstrip("=")
+
+
+def object_of(handle: str) -> tuple[str, str]:
+    """(museum, object_id) of a handle. Raises ``Problem`` 404."""
+    try:
+        raw = base64.b64decode(handle + "=" * (-len(handle) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise not_found("object") from None
+    museum, slash, object_id = raw.partition("/")
+    if not (museum and slash and object_id) or object_handle(museum, object_id) != handle:
+        raise not_found("object")
+    return museum, object_id
+
+
+class Pictures:
+    """Signs and reads handles of display copies. A handle is for one museum: nobody else's token opens it."""
+
+    def __init__(self, key: str) -> None:
+        self._signer = URLSafeSerializer(key, salt="picture")
+
+    def copies(self, display: str, viewer: str) -> Copies:
+        """Addresses of a picture's copies. ``display``: its prefix in the derived bucket."""
+        handle = self._signer.dumps([display, viewer, int(time.time()) // DAY])
+        return Copies(**{name: f"/api/images/{handle}/{size}.jpg" for name, size in zip(("small", "large"), SIZES, strict=True)})
+
+    def display(self, handle: str, viewer: str) -> str:
+        """The prefix of a handle's copies. Raises ``Problem`` 404 for another museum's, an old and a forged one."""
+        try:
+            display, museum, day = self._signer.loads(handle)
+        except (BadSignature, ValueError):
+            raise not_found("picture") from None
+        if museum != viewer or int(time.time()) // DAY - day > HANDLE_DAYS:
+            raise not_found("picture")
+        return str(display)

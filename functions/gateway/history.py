@@ -1,0 +1,92 @@
+"""One's own queries: the list, what a person says of a hit, and erasing."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import msgspec
+
+from functions.catalogue.keys import born
+from functions.gateway.call import Answer, Asked, Call, in_thread
+from functions.gateway.handles import object_of
+from functions.gateway.identity import Identity
+from functions.gateway.parts import Parts
+from functions.gateway.problems import Problem, not_found
+from functions.gateway.progress import ID, standing
+from functions.gateway.queries import Known
+from functions.gateway.shapes import Feedback, History, Listed
+from functions.gateway.shown import photos_of, top_of
+
+LIMIT = 30
+AT_ONCE = 8
+"""Queries that are read side by side."""
+LOOKED_AT = 300
+"""Queries that one page looks at most at, to find those of a batch."""
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Cursor = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+def calls(parts: Parts) -> list[Call]:
+    """The calls."""
+
+    async def history(asked: Asked) -> Answer:
+        return Answer(await in_thread(page, parts, asked.identity, **asked.query))
+
+    async def erase(asked: Asked) -> Answer:
+        queries = parts.queries(asked.identity)
+        if await in_thread(queries.known, asked.params["id"]) is None:
+            raise not_found("query")
+        await in_thread(queries.erase, asked.params["id"])
+        return Answer(status=204)
+
+    async def feedback(asked: Asked) -> Answer:
+        given: Feedback = asked.body
+        museum, object_id = object_of(given.object)
+        queries = parts.queries(asked.identity)
+        known = await in_thread(queries.known, asked.params["id"])
+        if known is None:
+            raise not_found("query")
+        hits = known.result.hits if known.result else []
+        if not any((hit.museum, hit.object_id) == (museum, object_id) for hit in hits):
+            raise Problem(422, "not-a-hit", "expected an object that this query found")
+        await in_thread(queries.say, asked.params["id"], museum, object_id, given.is_)
+        return Answer(status=204)
+
+    query = {"cursor": Cursor, "limit": Limit, "batch": Annotated[str, msgspec.Meta(max_length=200)]}
+    return [
+        Call(method="GET", path="/api/queries", handler=history, gives=History, query=query, does="My queries, newest first."),
+        Call(method="DELETE", path="/api/queries/{id}", handler=erase, status=204, pattern=ID,
+             does="Erases a query, its photos and its result."),
+        Call(method="POST", path="/api/queries/{id}/feedback", handler=feedback, takes=Feedback, status=204, pattern=ID,
+             does="This hit is the same object, or another: kept with who said it and when."),
+    ]  # fmt: skip
+
+
+def page(parts: Parts, viewer: Identity, cursor: str | None = None, limit: int = LIMIT, batch: str | None = None) -> History:
+    """One page. Where a batch is asked for, it may have few items or none and yet a next one."""
+    queries = parts.queries(viewer)
+    ids, more = queries.page(after=cursor, limit=limit if batch is None else LOOKED_AT)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = [known for known in pool.map(queries.known, ids) if known is not None]
+    if batch is not None:
+        found = [known for known in found if known.asked is not None and known.asked.batch == batch]
+    return History(items=[listed(known, viewer, parts) for known in found], next=ids[-1] if more else None)
+
+
+def listed(known: Known, viewer: Identity, parts: Parts) -> Listed:
+    """One query, for a list."""
+    result, asked = known.result, known.asked
+    return Listed(
+        id=known.id,
+        status=standing(known, None)[0],
+        uploaded_at=known.upload.modified if known.upload else None,
+        created=asked.created if asked else born(known.id),
+        filename=asked.filename if asked else known.key.rpartition("/")[2],
+        batch=asked.batch if asked else "",
+        reason=result.reason if result else None,
+        photos=photos_of(result, viewer.museum, parts.pictures) if result else [],
+        top=top_of(result, viewer.museum, parts.pictures) if result else None,
+        duplicate=any(hit.duplicate and hit.museum == viewer.museum for hit in result.hits) if result else False,
+    )

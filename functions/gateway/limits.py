@@ -1,0 +1,62 @@
+"""How much one token may ask for: requests a minute, uploads a day, open streams. Over it: 429 with Retry-After."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+from functions.gateway.problems import Problem
+
+
+class Limits:
+    """Counted in this process, or in the store that ``storage`` names (``redis://…``): several replicas then share the counts.
+
+    Streams are counted a replica, whose memory they are.
+    """
+
+    def __init__(self, *, requests: int, uploads: int, streams: int, storage: str = "memory://") -> None:
+        self._window = MovingWindowRateLimiter(storage_from_string(storage))
+        self._requests: RateLimitItem = RateLimitItemPerMinute(requests)
+        self._uploads: RateLimitItem = RateLimitItemPerDay(uploads)
+        self._streams = streams
+        self._open: Counter[str] = Counter()
+
+    def request(self, token: str) -> None:
+        """One request more. Raises ``Problem`` 429."""
+        self._take(self._requests, token, "requests", f"at most {self._requests.amount} requests a minute")
+
+    def upload(self, token: str, photos: int = 1) -> None:
+        """Some photos more. Raises ``Problem`` 429."""
+        self._take(self._uploads, token, "uploads", f"at most {self._uploads.amount} photos a day", photos)
+
+    @contextmanager
+    def stream(self, token: str) -> Iterator[None]:
+        """While a stream is open. Raises ``Problem`` 429."""
+        if self._open[token] >= self._streams:
+            raise too_many(f"at most {self._streams} open streams: close another page of yours", 5)
+        self._open[token] += 1
+        try:
+            yield
+        finally:
+            self._open[token] -= 1
+            if not self._open[token]:
+                del self._open[token]
+
+    def _take(self, limit: RateLimitItem, token: str, what: str, said: str, cost: int = 1) -> None:
+        if not self._window.hit(limit, what, token, cost=cost):
+            reset = self._window.get_window_stats(limit, what, token).reset_time
+            raise too_many(said, max(1, math.ceil(reset - time.time())))
+
+
+def too_many(said: str, seconds: int) -> Problem:
+    """429."""
+    return Problem(
+        429, "too-many", f"expected {said}; try again in {seconds} s", headers={"Retry-After": str(seconds)}, retry_after=seconds
+    )

@@ -1,0 +1,136 @@
+"""What the calls share: stores, names, limits, the connection to the trigger. Made once, in ``main``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from functions.adapters.outbox import Outbox
+from functions.errors import MuseumError
+from functions.gateway.handles import Pictures
+from functions.gateway.hooks import Confirmed, Raised
+from functions.gateway.identity import Identity, Sessions
+from functions.gateway.limits import Limits
+from functions.gateway.queries import Queries, owners
+from functions.gateway.settings import GatewaySettings
+from functions.gateway.watching import Watching
+from functions.ports import Forms, ObjectStore
+from functions.runtime.settings import Buckets, Settings
+
+if TYPE_CHECKING:
+    from functions.results import Result
+
+log = logging.getLogger("museum.gateway")
+
+RECENT = 50
+"""Results that the expected time is the median of."""
+ADMIT_EVERY = 3.0
+"""Seconds between looks at what waits and nobody watches."""
+
+
+class Recent:
+    """How long recent searches took, as far as this replica has read them."""
+
+    def __init__(self) -> None:
+        self._stages: deque[dict[str, float]] = deque(maxlen=RECENT)
+        self._whole: deque[float] = deque(maxlen=RECENT)
+
+    def add(self, result: Result) -> None:
+        """One result more."""
+        if result.status == "completed" and result.completed_at > result.received_at > 0:
+            self._stages.append(dict(result.stages))
+            self._whole.append((result.completed_at - result.received_at) * 1000)
+
+    @property
+    def whole(self) -> float | None:
+        """Milliseconds from upload to result, the median."""
+        return round(statistics.median(self._whole), 1) if self._whole else None
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """The same, of each step."""
+        names = {name for stages in self._stages for name in stages}
+        return {
+            name: round(statistics.median(stages[name] for stages in self._stages if name in stages), 1) for name in sorted(names)
+        }
+
+
+@dataclass(kw_only=True)
+class Parts:
+    """See the module."""
+
+    settings: Settings
+    own: GatewaySettings
+    store: ObjectStore
+    forms: Forms
+    outbox: Outbox
+    sessions: Sessions
+    pictures: Pictures
+    limits: Limits
+    watching: Watching
+    raised: Raised = field(default_factory=Raised)
+    confirmed: Confirmed = field(default_factory=Confirmed)
+    recent: Recent = field(default_factory=Recent)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is told to end: streams end, and their readers go on with another replica."""
+    _background: set[asyncio.Task[None]] = field(default_factory=set)
+    _admitting: asyncio.Task[None] | None = None
+
+    @property
+    def buckets(self) -> Buckets:
+        """The buckets' names."""
+        return self.settings.buckets
+
+    def queries(self, identity: Identity) -> Queries:
+        """Somebody's queries."""
+        return self.queries_of(identity.museum, identity.owner)
+
+    def queries_of(self, museum: str, owner: str) -> Queries:
+        """The same by name."""
+        return Queries(self.store, self.buckets, museum, owner, turns=self.own.museum_in_flight)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Blocking work that nobody waits for."""
+
+        async def run() -> None:
+            try:
+                await asyncio.to_thread(work)
+            except MuseumError as error:
+                log.warning("put off: %s", error)
+
+        task = asyncio.create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def end(self) -> None:
+        """The process is told to end."""
+        self.closing.set()
+        self.watching.wake()
+
+    def start(self) -> None:
+        """Begin to admit what waits; safe to repeat."""
+        if self._admitting is None or self._admitting.done():
+            self._admitting = asyncio.create_task(self._admit())
+
+    async def _admit(self) -> None:
+        while not self.closing.is_set():
+            try:
+                await asyncio.to_thread(self.admit_all)
+            except MuseumError as error:
+                log.warning("what waits is looked at again in %.0f s: %s", ADMIT_EVERY, error)
+            await asyncio.sleep(ADMIT_EVERY)
+
+    def admit_all(self) -> None:
+        """Give free turns to what waits, of everybody."""
+        for museum, owner in owners(self.store, self.buckets.state):
+            self.queries_of(museum, owner).admit()
+
+
+def public(settings: Settings, url: str) -> Settings:
+    """The settings of a client whose addresses browsers can reach."""
+    return replace(settings, aws_endpoint_url=url) if url else settings

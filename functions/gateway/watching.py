@@ -1,0 +1,173 @@
+"""What this replica hears of the uploads that somebody looks at, from its trigger, over one WebSocket.
+
+The order that misses nothing: bind, read storage, stream. After every new connection all is bound again, and everybody who waits
+reads storage again. Nothing here is needed by another replica: what is forgotten is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+
+log = logging.getLogger("museum.gateway")
+
+PAUSES = (0.1, 0.2, 0.5, 1.0)
+"""Seconds between attempts to reach the trigger; the last is repeated."""
+DEPTH_EVERY = 1.0
+"""Seconds between questions how many wait, while anybody looks."""
+
+
+ENDS = ("search.completed", "image.rejected", "query.failed", "image.indexed")
+"""What is announced once what it says is stored."""
+
+
+class Watched:
+    """One topic that one reader looks at: ``news`` is set when there is something to read, or storage is to be read again."""
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self.bound = asyncio.Event()
+        self.stage: str | None = None
+        """Type of the last announcement, without prefix and version."""
+        self._stale = True
+
+    def tell(self, *, stale: bool) -> None:
+        """There is news; ``stale``: storage says more than is known."""
+        self._stale |= stale
+        self.news.set()
+
+    def must_read(self) -> bool:
+        """Whether storage must be read again; asked once."""
+        stale, self._stale = self._stale, False
+        return stale
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether there was news within some seconds."""
+        try:
+            await asyncio.wait_for(self.news.wait(), seconds)
+        except TimeoutError:
+            return False
+        self.news.clear()
+        return True
+
+
+class Watching:
+    """The connection, made with the first reader and again whenever it is lost."""
+
+    def __init__(self, url: str, *, heard: Callable[[str, Any], None] = lambda _kind, _data: None) -> None:
+        self._url = url
+        self._heard = heard
+        self._readers: dict[str, set[Watched]] = {}
+        self._bound: set[str] = set()
+        self._stages: dict[str, str] = {}
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.depth: dict[str, int] = {}
+        """Messages that wait, by queue."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether announcements arrive now."""
+        return self._socket is not None
+
+    @property
+    def readers(self) -> int:
+        """How many look at something."""
+        return sum(len(readers) for readers in self._readers.values())
+
+    def wake(self) -> None:
+        """Let everybody look about."""
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.tell(stale=False)
+
+    @contextlib.asynccontextmanager
+    async def look(self, topic: str) -> AsyncIterator[Watched]:
+        """Hear of a topic. ``bound`` is set from when on nothing is missed; read storage after that."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        reader = Watched()
+        readers = self._readers.setdefault(topic, set())
+        readers.add(reader)
+        reader.stage = self._stages.get(topic)
+        if topic in self._bound:
+            reader.bound.set()
+        elif len(readers) == 1:
+            await self._send({"watch": topic})
+        try:
+            yield reader
+        finally:
+            readers.discard(reader)
+            if not readers:
+                self._readers.pop(topic, None)
+                self._bound.discard(topic)
+                self._stages.pop(topic, None)
+                await self._send({"unwatch": topic})
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError, RuntimeError):
+                await self._socket.send_json(frame)
+
+    async def _run(self) -> None:
+        tries = 0
+        async with aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.ws_connect(self._url, heartbeat=20.0, max_msg_size=1_000_000) as socket:
+                        tries = 0
+                        await self._serve(socket)
+                except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                    if tries == 0:
+                        log.warning("the trigger at %s does not answer: %s", self._url, error)
+                finally:
+                    self._socket = None
+                    self._bound.clear()
+                    self._stages.clear()
+                    for readers in self._readers.values():
+                        for reader in readers:
+                            reader.bound.clear()
+                await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                tries += 1
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        for topic in list(self._readers):
+            await socket.send_json({"watch": topic})
+        asking = asyncio.create_task(self._ask_depth(socket))
+        try:
+            async for message in socket:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return
+                self._take(message.json())
+        finally:
+            asking.cancel()
+
+    async def _ask_depth(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            if self._readers:
+                await socket.send_json({"ask": "depth"})
+            await asyncio.sleep(DEPTH_EVERY)
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        if topic := frame.get("bound"):
+            if topic in self._readers:
+                self._bound.add(topic)
+                for reader in self._readers[topic]:
+                    reader.bound.set()
+                    reader.tell(stale=True)
+        elif event := frame.get("event"):
+            kind = event["type"].removeprefix("io.museumsearch.").rpartition(".v")[0]
+            self._stages[event["topic"]] = kind
+            self._heard(kind, event["data"])
+            for reader in self._readers.get(event["topic"], ()):
+                reader.stage = kind
+                reader.tell(stale=kind in ENDS or kind == "image.received")
+        elif (depth := frame.get("depth")) is not None and depth != self.depth:
+            self.depth = depth
+            self.wake()
