@@ -4,9 +4,10 @@ and one contract suite in ``tests/contract`` that runs against both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from functions.events import Lane
 
@@ -95,6 +96,39 @@ class Forms(Protocol):
         self, bucket: str, key: str, *, content_type: str, max_bytes: int, metadata: Mapping[str, str] = {}, seconds: int
     ) -> UploadForm:
         """For exactly that key, type and metadata, 1 to ``max_bytes`` bytes, and so many seconds: the store refuses all else."""
+
+
+class Publishes(Protocol):
+    """The trigger's outbox."""
+
+    def publish(
+        self,
+        event_type: str,
+        event_id: str,
+        data: dict[str, Any],
+        *,
+        lane: str,
+        source: str = ...,
+        known: Mapping[str, str] = {},
+    ) -> None:
+        """Publish one event; returns once RabbitMQ has confirmed it. Raises ``Unavailable("outbox", …)`` else."""
+
+
+class Socket(Protocol):
+    """One connection to the trigger's ``/watch`` (:mod:`functions.trigger.watch` says what the frames are)."""
+
+    async def send(self, frame: dict[str, Any]) -> None:
+        """Send one. Raises ``Unavailable("trigger", …)``."""
+
+    def frames(self) -> AsyncIterator[dict[str, Any]]:
+        """What comes, until the connection ends."""
+
+
+class Sockets(Protocol):
+    """Where such connections are made."""
+
+    def open(self) -> AbstractAsyncContextManager[Socket]:
+        """A new one. Raises ``Unavailable("trigger", …)``."""
 
 
 class Encoder(Protocol):

@@ -16,18 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from functions.adapters.forms import S3Forms
-from functions.adapters.outbox import Outbox
-from functions.adapters.s3 import S3Store
 from functions.gateway import history, hooks, openapi, progress, session, uploading
 from functions.gateway.call import Answer, Asked, Call, Table
-from functions.gateway.handles import Pictures
 from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
 from functions.gateway.limits import Limits
-from functions.gateway.parts import Parts, public
+from functions.gateway.parts import Parts
 from functions.gateway.settings import GatewaySettings
-from functions.gateway.watching import ENDS, Watching
-from functions.runtime.settings import Settings
 
 log = logging.getLogger("museum.gateway")
 
@@ -95,12 +89,10 @@ def all_calls(parts: Parts) -> list[Call]:
     return [call for area in areas for call in area.calls(parts)] + hooks.calls(parts)
 
 
-def make(settings: Settings, own: GatewaySettings) -> Gateway:
-    """A gateway over real servers. Raises ``SystemExit`` for settings that would let nobody or anybody in."""
+def door_of(own: GatewaySettings, sessions: Sessions) -> Door:
+    """Who may come in. Raises ``SystemExit`` for settings that are half of something."""
     if not own.museum_session_key:
-        raise SystemExit(
-            "MUSEUM_SESSION_KEY is not set: expected a secret of 32 or more random characters, the same in all replicas"
-        )
+        raise SystemExit("MUSEUM_SESSION_KEY is not set: expected 32 or more random characters, the same in all replicas")
     known: list[Tokens] = [TokenFile(Path(own.museum_tokens))] if own.museum_tokens else []
     if own.museum_oidc_issuer:
         if not own.museum_oidc_keys:
@@ -108,32 +100,17 @@ def make(settings: Settings, own: GatewaySettings) -> Gateway:
         known.append(Oidc(issuer_of(own)))
     if not known:
         log.warning("nobody may sign in: set MUSEUM_TOKENS or MUSEUM_OIDC_ISSUER")
-    sessions = Sessions(own.museum_session_key)
-    limits = Limits(
+    return Door(known, sessions)
+
+
+def limits_of(own: GatewaySettings) -> Limits:
+    """The limits that are set."""
+    return Limits(
         requests=own.museum_requests_per_minute,
         uploads=own.museum_uploads_per_day,
         streams=own.museum_streams,
         storage=own.museum_limits_storage,
     )
-    parts: Parts
-
-    def heard(kind: str, data: Any) -> None:
-        """A query of somebody's has ended: who waits may go."""
-        if kind in ENDS and isinstance(data, dict) and data.get("query_id"):
-            parts.later(lambda: parts.queries_of(data.get("museum", ""), data.get("owner", "")).admit())
-
-    parts = Parts(
-        settings=settings,
-        own=own,
-        store=S3Store(settings),
-        forms=S3Forms(public(settings, own.museum_s3_public_url)),
-        outbox=Outbox(settings.museum_outbox_url),
-        sessions=sessions,
-        pictures=Pictures(own.museum_session_key),
-        limits=limits,
-        watching=Watching(own.museum_watch_url or beside(settings.museum_outbox_url), heard=heard),
-    )
-    return Gateway(parts, Door(known, sessions))
 
 
 def issuer_of(own: GatewaySettings) -> Issuer:

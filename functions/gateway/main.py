@@ -6,13 +6,34 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.gateway.app import make
+from functions.adapters.forms import S3Forms
+from functions.adapters.outbox import Outbox
+from functions.adapters.s3 import S3Store
+from functions.adapters.sockets import TriggerSockets
+from functions.gateway.app import Gateway, beside, door_of, limits_of
+from functions.gateway.handles import Pictures
+from functions.gateway.identity import Sessions
+from functions.gateway.parts import Parts, public
 from functions.gateway.settings import GatewaySettings
+from functions.gateway.watching import Watching
 from functions.runtime.log import configure
 from functions.runtime.settings import Settings, load
 
 configure()
-made = make(load(Settings), load(GatewaySettings))
+settings, own = load(Settings), load(GatewaySettings)
+sessions = Sessions(own.museum_session_key)
+parts = Parts(
+    settings=settings,
+    own=own,
+    store=S3Store(settings),
+    forms=S3Forms(public(settings, own.museum_s3_public_url)),
+    outbox=Outbox(settings.museum_outbox_url),
+    sessions=sessions,
+    pictures=Pictures(own.museum_session_key),
+    limits=limits_of(own),
+    watching=Watching(TriggerSockets(own.museum_watch_url or beside(settings.museum_outbox_url))),
+)
+made = Gateway(parts, door_of(own, sessions))
 
 
 @functions_framework.aio.http  # type: ignore[untyped-decorator]  # the framework has no types

@@ -8,9 +8,8 @@ import statistics
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from functions.adapters.outbox import Outbox
 from functions.errors import MuseumError
 from functions.gateway.handles import Pictures
 from functions.gateway.hooks import Confirmed, Raised
@@ -18,8 +17,8 @@ from functions.gateway.identity import Identity, Sessions
 from functions.gateway.limits import Limits
 from functions.gateway.queries import Queries, owners
 from functions.gateway.settings import GatewaySettings
-from functions.gateway.watching import Watching
-from functions.ports import Forms, ObjectStore
+from functions.gateway.watching import ENDS, Watching
+from functions.ports import Forms, ObjectStore, Publishes
 from functions.runtime.settings import Buckets, Settings
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Parts:
     own: GatewaySettings
     store: ObjectStore
     forms: Forms
-    outbox: Outbox
+    outbox: Publishes
     sessions: Sessions
     pictures: Pictures
     limits: Limits
@@ -80,6 +79,14 @@ class Parts:
     """Set when the process is told to end: streams end, and their readers go on with another replica."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _admitting: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.watching.heard = self.heard
+
+    def heard(self, kind: str, data: Any) -> None:
+        """A query of somebody's has ended: who waits may go."""
+        if kind in ENDS and isinstance(data, dict) and data.get("query_id"):
+            self.later(lambda: self.queries_of(str(data.get("museum")), str(data.get("owner"))).admit())
 
     @property
     def buckets(self) -> Buckets:

@@ -12,7 +12,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import aiohttp
+from functions.errors import Unavailable
+from functions.ports import Socket, Sockets
 
 log = logging.getLogger("museum.gateway")
 
@@ -59,13 +60,14 @@ class Watched:
 class Watching:
     """The connection, made with the first reader and again whenever it is lost."""
 
-    def __init__(self, url: str, *, heard: Callable[[str, Any], None] = lambda _kind, _data: None) -> None:
-        self._url = url
-        self._heard = heard
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        self.heard: Callable[[str, Any], None] = lambda _kind, _data: None
+        """Called with each announcement's type, without prefix and version, and its data."""
         self._readers: dict[str, set[Watched]] = {}
         self._bound: set[str] = set()
         self._stages: dict[str, str] = {}
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self.depth: dict[str, int] = {}
         """Messages that wait, by queue."""
@@ -111,47 +113,47 @@ class Watching:
 
     async def _send(self, frame: dict[str, Any]) -> None:
         if self._socket is not None:
-            with contextlib.suppress(ConnectionError, aiohttp.ClientError, RuntimeError):
-                await self._socket.send_json(frame)
+            with contextlib.suppress(Unavailable):  # the connection has ended: with the next all is bound anew
+                await self._socket.send(frame)
 
     async def _run(self) -> None:
         tries = 0
-        async with aiohttp.ClientSession() as session:
-            while True:
-                try:
-                    async with session.ws_connect(self._url, heartbeat=20.0, max_msg_size=1_000_000) as socket:
-                        tries = 0
-                        await self._serve(socket)
-                except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    if tries == 0:
-                        log.warning("the trigger at %s does not answer: %s", self._url, error)
-                finally:
-                    self._socket = None
-                    self._bound.clear()
-                    self._stages.clear()
-                    for readers in self._readers.values():
-                        for reader in readers:
-                            reader.bound.clear()
-                await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
-                tries += 1
+        while True:
+            try:
+                async with self._sockets.open() as socket:
+                    tries = 0
+                    await self._serve(socket)
+            except Unavailable as error:
+                if tries == 0:
+                    log.warning("announcements are awaited: %s", error)
+            finally:
+                self._lost()
+            await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            tries += 1
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def _lost(self) -> None:
+        self._socket = None
+        self._bound.clear()
+        self._stages.clear()
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.bound.clear()
+
+    async def _serve(self, socket: Socket) -> None:
         self._socket = socket
         for topic in list(self._readers):
-            await socket.send_json({"watch": topic})
-        asking = asyncio.create_task(self._ask_depth(socket))
+            await socket.send({"watch": topic})
+        asking = asyncio.create_task(self._ask_depth())
         try:
-            async for message in socket:
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    return
-                self._take(message.json())
+            async for frame in socket.frames():
+                self._take(frame)
         finally:
             asking.cancel()
 
-    async def _ask_depth(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _ask_depth(self) -> None:
         while True:
             if self._readers:
-                await socket.send_json({"ask": "depth"})
+                await self._send({"ask": "depth"})
             await asyncio.sleep(DEPTH_EVERY)
 
     def _take(self, frame: dict[str, Any]) -> None:
@@ -164,7 +166,7 @@ class Watching:
         elif event := frame.get("event"):
             kind = event["type"].removeprefix("io.museumsearch.").rpartition(".v")[0]
             self._stages[event["topic"]] = kind
-            self._heard(kind, event["data"])
+            self.heard(kind, event["data"])
             for reader in self._readers.get(event["topic"], ()):
                 reader.stage = kind
                 reader.tell(stale=kind in ENDS or kind == "image.received")
