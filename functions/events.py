@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 
 Lane = Literal["interactive", "bulk"]
 Purpose = Literal["query", "catalogue"]
+Whose = Literal["mine", "others", "all"]
+"""Whose objects are searched: the searcher's own museum's, what other museums publish, or both."""
 LANES: tuple[Lane, ...] = get_args(Lane)
 
 MAX_PHOTOS = 8
+MAX_CLASSES = 15
+MAX_MUSEUMS = 32
+MAX_MUSEUM = 200
+"""Letters of a museum's name in a filter, so that an event stays small."""
+MAX_OBJECT_ID = 1024
+Year = Annotated[int, msgspec.Meta(ge=-9999, le=9999)]
+"""A year, negative before our era."""
 TYPE_PREFIX = "io.museumsearch."
 
 
@@ -72,6 +81,36 @@ class Region:
     top: Annotated[float, msgspec.Meta(ge=0, le=1)]
     width: Annotated[float, msgspec.Meta(gt=0, le=1)]
     height: Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What an object has to be; what is empty or missing asks for nothing."""
+
+    classes: Annotated[tuple[int, ...], msgspec.Meta(max_length=MAX_CLASSES)] = ()
+    """typologyIds, one of which it has."""
+    museums: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=MAX_MUSEUM)], ...], msgspec.Meta(max_length=MAX_MUSEUMS)] = ()
+    """Names, one of which is its museum's."""
+    period: tuple[Year, Year] | None = None
+    """First and last year: it was, or may have been, made in one of them. An object without years is not found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectName:
+    """An object of a museum."""
+
+    museum: Annotated[str, msgspec.Meta(max_length=MAX_MUSEUM)]
+    object_id: Annotated[str, msgspec.Meta(max_length=MAX_OBJECT_ID)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Among which objects a query is searched. It narrows what the searcher may see and never widens it."""
+
+    scope: Whose = "all"
+    filter: Filter | None = None
+    exclude: ObjectName | None = None
+    """Left out: the object itself, where more like it is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +233,7 @@ class ImageReceived(Event):
 
     images: Annotated[tuple[Image, ...], msgspec.Meta(min_length=1, max_length=MAX_PHOTOS)]
     region: Region | None = None
+    ask: Ask = Ask()
     cause: str = ""
     """The notification's sequencer: its copies share it; the same bytes uploaded once more have another."""
 
@@ -206,6 +246,7 @@ class ImagePreprocessed(Event):
 
     images: Annotated[tuple[PreparedImage, ...], msgspec.Meta(min_length=1, max_length=MAX_PHOTOS)]
     region: Region | None = None
+    ask: Ask = Ask()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +264,9 @@ class QueryEmbedded(Embedded):
     """embed made the vectors of a query: search is next."""
 
     TYPE: ClassVar[str] = TYPE_PREFIX + "query.embedded.v1"
+
+    region: Region | None = None
+    ask: Ask = Ask()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from functions.events import Lane
+from functions.events import Lane, Whose
 
 if TYPE_CHECKING:  # a function without pixels or vectors starts 0.15 s sooner
     import numpy as np
@@ -145,6 +145,10 @@ class Encoder(Protocol):
         """Embed a batch, and say where in each picture the object is. Of models alone that know it (``LiveModel.saliency``)."""
 
 
+UNKNOWN_YEAR = -100_000
+"""Both years of an object that has none: before every year that a filter may ask for, so that no period finds it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexRow:
     """One vector of one view of one image in the collection of its fingerprint."""
@@ -166,6 +170,9 @@ class IndexRow:
     """sha256 hex of the photo's bytes: where its display copies are."""
     record_version: str
     """Version of the record.json that the row was made from, empty where there is none."""
+    year_from: int = UNKNOWN_YEAR
+    year_to: int = UNKNOWN_YEAR
+    """First and last year in which the object may have been made, negative before our era."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +185,34 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a searcher may see: rows of their own museum, and public rows of all. Acts inside the index."""
+    """What a searcher may see, rows of their own museum and public rows of all, and what of that they ask for.
+
+    It acts inside the index, before the nearest are taken. Everything narrows: no scope shows an unpublished row of another
+    museum. What is empty asks for nothing.
+    """
 
     museum: str
+    """The searcher's own."""
+    whose: Whose = "all"
+    classes: Sequence[int] = ()
+    museums: Sequence[str] = ()
+    period: tuple[int, int] | None = None
+    """First and last year, each after :data:`UNKNOWN_YEAR`: rows whose years meet these."""
+    exclude: tuple[str, str] | None = None
+    """(museum, object_id) that is left out."""
+
+    def admits(self, row: IndexRow) -> bool:
+        """Whether a row may be found: what an index has to do, in Python."""
+        own = row.museum == self.museum
+        return (
+            row.status == "active"
+            and (own or row.public)
+            and (self.whose == "all" or own == (self.whose == "mine"))
+            and (not self.classes or row.class_code in self.classes)
+            and (not self.museums or row.museum in self.museums)
+            and (self.period is None or (row.year_from <= self.period[1] and row.year_to >= self.period[0]))
+            and (row.museum, row.object_id) != self.exclude
+        )
 
 
 class VectorIndex(Protocol):
@@ -207,7 +239,8 @@ class VectorIndex(Protocol):
     def search(self, fingerprint: str, vectors: Vectors, *, scope: Scope, limit: int) -> Sequence[Sequence[Match]]:
         """For each query vector the nearest active rows that the scope may see, best first, at most ``limit``.
 
-        Empty where there is no collection of that fingerprint: vectors of two models never meet.
+        Empty where there is no collection of that fingerprint: vectors of two models never meet. A period that is asked of
+        a collection made before rows had years is a ``Reject("no-years", …)``.
         """
 
     def count(self, fingerprint: str) -> int:

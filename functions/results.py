@@ -11,7 +11,7 @@ import msgspec
 from functions.catalogue.calibration import Relation, Verdict
 from functions.catalogue.hits import ClassVote, Offer
 from functions.errors import MOMENTARY
-from functions.events import ImageRejected, QueryFailed, SearchCompleted
+from functions.events import Filter, ImageRejected, ObjectName, QueryFailed, Region, SearchCompleted, Whose
 from functions.ports import ObjectStore
 from functions.verify.outline import Outline
 
@@ -53,7 +53,19 @@ class Hit:
     relation: Relation | None = None
     """What kind of likeness it is; ``None`` where nothing can be said."""
     duplicate: bool | None = None
-    """Whether it is the query's object itself, at a precision of 95 %; ``None`` where that is not known."""
+    """Whether it is the query's object itself, at a precision of 95 %; ``None`` where that is not known, and of another
+    museum's object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """One of the query's photos, as a result shows it."""
+
+    display: str
+    """Key prefix of its display copies in the derived bucket: add ``320.jpg`` or ``1280.jpg``."""
+    width: int
+    height: int
+    """Of the upright original, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,14 @@ class Result:
     step: str | None = None
     model: str = ""
     """Fingerprint of the model that the scores are of."""
+    photos: list[Photo] = field(default_factory=list)
+    """The query's photos in its own order; empty where it was not searched, and in older results."""
+    region: Region | None = None
+    """The part of the first photo that was searched; ``None``: the whole."""
+    scope: Whose = "all"
+    filter: Filter | None = None
+    exclude: ObjectName | None = None
+    """What the query asked for; all three tell nothing where it was not searched."""
     hits: list[Hit] = field(default_factory=list)
     verdict: Verdict | None = None
     class_: ClassVote | None = field(default=None)

@@ -119,11 +119,7 @@ class MemoryIndex:
 
     def search(self, fingerprint: str, vectors: Vectors, *, scope: Scope, limit: int) -> Sequence[Sequence[Match]]:
         """See :class:`functions.ports.VectorIndex`."""
-        visible = [
-            (row, vector)
-            for row, vector in self._held(fingerprint)
-            if row.status == "active" and (row.public or row.museum == scope.museum)
-        ]
+        visible = [(row, vector) for row, vector in self._held(fingerprint) if scope.admits(row)]
         if any(vector.size != query.size for query in vectors for _, vector in visible):
             raise Reject("wrong-dimension", "the query's vector has another dimension than the collection's")
         found = []

@@ -36,7 +36,10 @@ METRIC = "IP"
 NAMES = ("museum", "object_id")
 """Columns that stand in filters."""
 TEXTS = (*NAMES, "status", "bucket", "key", "version", "view", "sha256", "record_version")
-COLUMNS = ("id", *TEXTS, "class_code", "public")
+YEARS = ("year_from", "year_to")
+OLDER = ("id", *TEXTS, "class_code", "public")
+"""Columns of a collection that was made before rows had years."""
+COLUMNS = (*OLDER, *YEARS)
 _CONNECT_FAILED = 2
 _RATE_LIMITED = 8
 _NO_COLLECTION = 100
@@ -92,14 +95,16 @@ class MilvusIndex:
             return
         name = _name(fingerprint)
         latest = {row.id: (row, vector) for row, vector in rows}  # newer servers refuse an id twice in one batch
-        data = [_entity(row, vector) for row, vector in latest.values()]
+
+        def of(columns: Sequence[str]) -> list[dict[str, Any]]:
+            return [_entity(row, vector, columns) for row, vector in latest.values()]
 
         def write() -> None:
             dim = self._dims.get(name) or self._ensure(name, rows[0][1].size)
             for _, vector in rows:  # the server takes one vector of 8 for two of 4
                 if vector.size != dim:
                     raise _OtherDimension(dim, vector.size)
-            self._call(lambda: self.client.upsert(name, data, timeout=TIMEOUT))
+            self._of_columns(name, lambda columns: self.client.upsert(name, of(columns), timeout=TIMEOUT))
 
         try:
             write()
@@ -117,34 +122,42 @@ class MilvusIndex:
     def rows(self, fingerprint: str, museum: str, object_id: str) -> Sequence[IndexRow]:
         """See :class:`functions.ports.VectorIndex`."""
         name = _name(fingerprint)
-        found = self._of_existing(
-            name,
-            lambda: self.client.query(
+
+        def ask(columns: Sequence[str]) -> Any:
+            return self.client.query(
                 name,
                 filter=f"museum == {_literal(museum)} and object_id == {_literal(object_id)}",
-                output_fields=list(COLUMNS),
+                output_fields=list(columns),
                 consistency_level="Strong",
                 timeout=TIMEOUT,
-            ),
-        )
+            )
+
+        found = self._of_existing(name, lambda: self._of_columns(name, ask))
         return [_row(entity) for entity in found]
 
     def search(self, fingerprint: str, vectors: Vectors, *, scope: Scope, limit: int) -> Sequence[Sequence[Match]]:
         """See :class:`functions.ports.VectorIndex`."""
         name = _name(fingerprint)
-        found = self._of_existing(
-            name,
-            lambda: self.client.search(
+
+        def ask(columns: Sequence[str]) -> Any:
+            if scope.period and not set(YEARS) <= set(columns):
+                raise Reject(
+                    "no-years",
+                    "the index was made before objects were found by their years: leave the period out, "
+                    "or have `museum reconcile --rebuild` make the index anew",
+                )
+            return self.client.search(
                 name,
                 data=[vector.tolist() for vector in vectors],
-                filter=f'status == "active" and (public == true or museum == {_literal(scope.museum)})',
+                filter=_filter(scope),
                 limit=limit,
-                output_fields=list(COLUMNS),
+                output_fields=list(columns),
                 search_params=self._search,
                 consistency_level="Strong",
                 timeout=TIMEOUT,
-            ),
-        )
+            )
+
+        found = self._of_existing(name, lambda: self._of_columns(name, ask))
         if not found:
             return [[] for _ in vectors]
         return [[Match(row=_row(hit["entity"]), score=float(hit["distance"])) for hit in hits] for hits in found]
@@ -154,6 +167,33 @@ class MilvusIndex:
         name = _name(fingerprint)
         found = self._of_existing(name, lambda: self.client.query(name, filter="", output_fields=["count(*)"], timeout=TIMEOUT))
         return int(found[0]["count(*)"]) if found else 0
+
+    def drop_older(self, fingerprint: str) -> bool:
+        """Drop the collection if it was made before rows had years, and say whether: a rebuild makes it anew."""
+        name = _name(fingerprint)
+        if not self._call(lambda: self.client.has_collection(name, timeout=TIMEOUT)) or not self._is_older(name):
+            return False
+        self._call(lambda: self.client.drop_collection(name, timeout=TIMEOUT))
+        return True
+
+    def _of_columns(self, name: str, call: Callable[[Sequence[str]], T]) -> T:
+        """What the call gives with all columns, or in an older collection with those that it has.
+
+        That it is older is told by the failure, since it may be made anew at any time; Milvus Lite says no more than
+        "invalid parameter".
+        """
+        try:
+            return self._call(lambda: call(COLUMNS))
+        except (_Absent, _Unfinished):
+            raise
+        except Retry:
+            if not self._is_older(name):
+                raise
+        return self._call(lambda: call(OLDER))
+
+    def _is_older(self, name: str) -> bool:
+        described = self._call(lambda: self.client.describe_collection(name, timeout=TIMEOUT))
+        return not set(YEARS) <= {item["name"] for item in described["fields"]}
 
     def _of_existing(self, name: str, call: Callable[[], Any]) -> Any:
         """What the call gives, or nothing where there is no collection: told by its failure, which costs no round trip."""
@@ -185,7 +225,8 @@ class MilvusIndex:
         schema.add_field("id", types.VARCHAR, is_primary=True, max_length=64)
         for text in TEXTS:
             schema.add_field(text, types.VARCHAR, max_length=MAX_TEXT)
-        schema.add_field("class_code", types.INT64)
+        for number in ("class_code", *YEARS):
+            schema.add_field(number, types.INT64)
         schema.add_field("public", types.BOOL)
         schema.add_field("vector", types.FLOAT_VECTOR, dim=dim)
         self.client.create_collection(name, schema=schema, consistency_level="Strong", timeout=TIMEOUT)
@@ -262,13 +303,35 @@ def _literal(text: str) -> str:
     return f'"{_safe(text)}"'
 
 
-def _entity(row: IndexRow, vector: NDArray[np.float32]) -> dict[str, Any]:
-    entity = {column: getattr(row, column) for column in COLUMNS}
+def _filter(scope: Scope) -> str:
+    """What :meth:`functions.ports.Scope.admits` says, for the server. Milvus Lite knows no ``not`` before parentheses and no
+    empty list."""
+    own = _literal(scope.museum)
+    terms = {
+        "all": f"(public == true or museum == {own})",
+        "mine": f"museum == {own}",
+        "others": f"(public == true and museum != {own})",
+    }
+    wanted = ['status == "active"', terms[scope.whose]]
+    if scope.classes:
+        wanted.append(f"class_code in [{', '.join(str(int(code)) for code in scope.classes)}]")
+    if scope.museums:
+        wanted.append(f"museum in [{', '.join(map(_literal, scope.museums))}]")
+    if scope.period:
+        wanted.append(f"year_from <= {int(scope.period[1])} and year_to >= {int(scope.period[0])}")
+    if scope.exclude:
+        museum, object_id = map(_literal, scope.exclude)
+        wanted.append(f"(museum != {museum} or object_id != {object_id})")
+    return " and ".join(wanted)
+
+
+def _entity(row: IndexRow, vector: NDArray[np.float32], columns: Sequence[str]) -> dict[str, Any]:
+    entity = {column: getattr(row, column) for column in columns}
     return {**entity, **{name: _safe(entity[name]) for name in NAMES}, "vector": vector.tolist()}
 
 
 def _row(entity: Any) -> IndexRow:
-    values = {column: entity[column] for column in COLUMNS}
+    values = {column: entity[column] for column in COLUMNS if column in entity}
     return IndexRow(**{**values, **{name: unquote(values[name]) for name in NAMES}})
 
 

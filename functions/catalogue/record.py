@@ -9,6 +9,7 @@ import msgspec
 
 from functions.catalogue.classes import UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME, OFFERED, PUBLIC
+from functions.ports import UNKNOWN_YEAR
 
 MAX_RECORD = 1_000_000
 """Bytes of a record.json."""
@@ -52,6 +53,17 @@ class Record:
         return self.fields.get("PublicationLimit") == "1"
 
     @property
+    def years(self) -> tuple[int, int]:
+        """First and last year of its making, ``UNKNOWN_YEAR`` twice where none is given or they contradict each other.
+
+        One alone is both. A year that is none counts as missing.
+        """
+        fields = (BY_NAME[name] for name in ("CreationTimeStart", "CreationTimeEnd"))
+        given = [value for item in fields if (value := self.fields.get(item.name)) and item.problem(value) is None]
+        years = [int(value) for value in given]
+        return (years[0], years[-1]) if years and years[0] <= years[-1] else (UNKNOWN_YEAR, UNKNOWN_YEAR)
+
+    @property
     def completeness(self) -> float:
         """Share of the offered fields that are filled, 0–1."""
         return sum(1 for item in OFFERED if self.fields.get(item.name)) / len(OFFERED)
@@ -63,6 +75,8 @@ class Listing:
 
     class_code: int = 0
     public: bool = False
+    year_from: int = UNKNOWN_YEAR
+    year_to: int = UNKNOWN_YEAR
     problem: str = ""
     """Why the record cannot be read, empty where it can."""
 
@@ -90,14 +104,15 @@ def parse(body: bytes, *, museum: str, object_id: str) -> Record:
 
 
 def listing_of(body: bytes | None) -> Listing:
-    """Class and visibility; without a readable record: no class, and not public."""
+    """Class, visibility and years; without a readable record: no class, not public, and no years."""
     if body is None:
         return Listing()
     try:
         record = parse(body, museum="", object_id="")
     except BadRecord as error:
         return Listing(problem=str(error))
-    return Listing(class_code=record.class_code, public=record.public)
+    year_from, year_to = record.years
+    return Listing(class_code=record.class_code, public=record.public, year_from=year_from, year_to=year_to)
 
 
 def visible(record: Record, viewer: str) -> Record | None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from functions import live
 from functions.adapters.outbox import Outbox
 from functions.adapters.s3 import S3Store
 from functions.bucket_events import notification
 from functions.cli.common import json_option, printable, running_stack, state_option
-from functions.errors import MuseumError
+from functions.errors import MuseumError, Unavailable
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
 from functions.runtime.settings import Settings, load
@@ -49,6 +50,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     sweep = Sweep(S3Store(settings), settings.buckets)
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
+        renew(settings)
         count = 0
         for one in everything(S3Store(settings), settings.buckets):
             publish(one, outbox, settings)
@@ -75,6 +77,20 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
             pause = min(every, AFTER_TROUBLE)
         if pause is None or ended.wait(pause):
             return
+
+
+def renew(settings: Settings) -> None:
+    """Drop the live model's collection where it was made before rows had years: the rebuild makes it with them."""
+    from functions.adapters.milvus import MilvusIndex  # the sweep, which is always up, does without
+
+    try:
+        fingerprint = live.read(S3Store(settings), settings.museum_bucket_state).fingerprint
+        dropped = MilvusIndex(settings.museum_milvus_uri).drop_older(fingerprint)
+    except Unavailable as error:  # events wait for a server that is away, as they always did
+        click.echo(printable(f"whether the index has its years is not known: {error}"), err=True)
+        return
+    if dropped:
+        click.echo("the index was made before objects had years: it is made anew, and objects are found again as they come back")
 
 
 def publish(one: Missing, outbox: Outbox, settings: Settings) -> None:

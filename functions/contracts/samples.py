@@ -61,6 +61,14 @@ def _prepared(common: dict[str, Any]) -> e.PreparedImage:
 
 
 _vector = e.Vector.pack(np.full(4, 0.5, np.float32), image=0)
+_asked: dict[str, Any] = {
+    "region": e.Region(left=0.1, top=0.1, width=0.5, height=0.6),
+    "ask": e.Ask(
+        scope="all",
+        filter=e.Filter(classes=(5, 13), museums=("local", "hermitage"), period=(-480, 1850)),
+        exclude=e.ObjectName(museum="local", object_id="100001"),
+    ),
+}
 
 SAMPLES: dict[type[Any], Any] = {
     e.BucketNotified: e.BucketNotified(
@@ -83,11 +91,9 @@ SAMPLES: dict[type[Any], Any] = {
             ],
         }
     ),
-    e.ImageReceived: e.ImageReceived(**QUERY, images=(_image(QUERY),), region=e.Region(left=0.1, top=0.1, width=0.5, height=0.6)),
-    e.ImagePreprocessed: e.ImagePreprocessed(
-        **QUERY, images=(_prepared(QUERY),), region=e.Region(left=0.1, top=0.1, width=0.5, height=0.6)
-    ),
-    e.QueryEmbedded: e.QueryEmbedded(**QUERY, images=(_prepared(QUERY),), fingerprint=FINGERPRINT, vectors=(_vector,)),
+    e.ImageReceived: e.ImageReceived(**QUERY, **_asked, images=(_image(QUERY),), cause="000000000000000018A1B2C3D4E5F607"),
+    e.ImagePreprocessed: e.ImagePreprocessed(**QUERY, **_asked, images=(_prepared(QUERY),)),
+    e.QueryEmbedded: e.QueryEmbedded(**QUERY, **_asked, images=(_prepared(QUERY),), fingerprint=FINGERPRINT, vectors=(_vector,)),
     e.CatalogueEmbedded: e.CatalogueEmbedded(
         **CATALOGUE, images=(_prepared(CATALOGUE),), fingerprint=FINGERPRINT, vectors=(_vector,)
     ),

@@ -58,17 +58,15 @@ def embed(
         known |= made
         for key, views in made.items():
             cache.put((model.fingerprint, key), views)
-    kind = QueryEmbedded if event.purpose == "query" else CatalogueEmbedded
-    return kind(
-        **carried(event),
-        images=event.images,
-        fingerprint=model.fingerprint,
-        vectors=tuple(
-            Vector.pack(vector, image=number, view=view)
-            for number, image in enumerate(event.images)
-            for view, vector in known[image.pixels].items()
-        ),
+    vectors = tuple(
+        Vector.pack(vector, image=number, view=view)
+        for number, image in enumerate(event.images)
+        for view, vector in known[image.pixels].items()
     )
+    made_of = {**carried(event), "images": event.images, "fingerprint": model.fingerprint, "vectors": vectors}
+    if event.purpose == "catalogue":
+        return CatalogueEmbedded(**made_of)
+    return QueryEmbedded(**made_of, region=event.region, ask=event.ask)
 
 
 def views_of(
@@ -116,4 +114,4 @@ def unpacked(body: bytes) -> NDArray[np.uint8]:
 def received_again(event: ImagePreprocessed) -> ImageReceived:
     """The event from which preprocess makes the missing files anew."""
     images = tuple(Image(bucket=image.bucket, key=image.key, version=image.version) for image in event.images)
-    return ImageReceived(**carried(event), images=images, region=event.region)
+    return ImageReceived(**carried(event), images=images, region=event.region, ask=event.ask)

@@ -211,6 +211,8 @@ def rows_of(outcomes: Iterable[Outcome], now: Snapshot, listed: Listing) -> Rows
                 view=vector.view,
                 sha256=found.sha256,
                 record_version=now.record_version,
+                year_from=listed.year_from,
+                year_to=listed.year_to,
             ),
             vector.unpack(),
         )

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
-from functions import outcome
+from functions import outcome, queries
 from functions.bucket_events import Change, parse
-from functions.catalogue.keys import PARTS, CatalogueKey, QueryKey, parse_catalogue, parse_query
+from functions.catalogue.keys import CatalogueKey, QueryKey, parse_catalogue, parse_query
 from functions.errors import MOMENTARY, Reject
-from functions.events import (
-    MAX_PHOTOS,
-    BucketNotified,
-    Image,
-    ImageReceived,
-    ImageRejected,
-    ImageRemoved,
-    ObjectChanged,
-    Region,
-)
+from functions.events import BucketNotified, Image, ImageReceived, ImageRejected, ImageRemoved, ObjectChanged
 from functions.ports import ObjectStore
+from functions.queries import QueryFile
 from functions.results import Announcement, announcement, is_final, read_result
 from functions.runtime.settings import Buckets
 from functions.uploads import common_of, rejected_record
 
-MAX_QUERY_FILE = 64_000
-"""Bytes of a ``*.query.json``."""
-
 Ingested = ImageReceived | ImageRemoved | ObjectChanged | Announcement
-
-
-class QueryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``*.query.json``: the photos of one object, and the part of the first that is meant."""
-
-    photos: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_PHOTOS)]
-    region: Region | None = None
 
 
 def ingest(event: BucketNotified, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> list[Ingested]:
@@ -73,8 +53,9 @@ def of_query(
     wanted = query_file(change, store)
     return ImageReceived(
         **common,
-        images=tuple(part(store, change, photo) for photo in wanted.photos),
+        images=tuple(photo_of(store, change.bucket, key, photo) for photo in wanted.photos),
         region=wanted.region,
+        ask=wanted.ask,
         cause=change.sequencer,
     )
 
@@ -100,26 +81,22 @@ def image_of(change: Change) -> Image:
 
 def query_file(change: Change, store: ObjectStore) -> QueryFile:
     """Read ``*.query.json``."""
-    found = store.get(change.bucket, change.key, limit=MAX_QUERY_FILE)
+    found = store.get(change.bucket, change.key, limit=queries.MAX_BYTES)
     if found is None:
         raise Reject("gone", "the query file was deleted before it was read: upload it again")
     if found.info.version != change.version:
         raise Reject("superseded", "the query file was overwritten before it was read: the newer one is searched")
-    try:
-        return msgspec.json.decode(found.body, type=QueryFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Reject("broken-query-file", f'expected {{"photos": [1–{MAX_PHOTOS} keys]}}: {error}') from None
+    return queries.decode(found.body)
 
 
-def part(store: ObjectStore, change: Change, key: str) -> Image:
-    """A photo that a query file names: it must lie under the file's own ``parts/``, where it triggers nothing itself.
-
-    Another owner's photos cannot be named: a query file would show them to somebody else.
-    """
-    folder = change.key.rpartition("/")[0] + "/" + PARTS
-    if not key.startswith(folder) or parse_query(key, museum="-", owner="-").kind != "part":
-        raise Reject("not-a-part", f"photos of this query file lie under {folder}, found {key}")
-    bucket = change.bucket
+def photo_of(store: ObjectStore, bucket: str, file: QueryKey, key: str) -> Image:
+    """A photo that a query file names, as it is now. Raises ``Reject`` for another owner's, and for one that is not there."""
+    if not queries.may_name(file, key):
+        raise Reject(
+            "not-a-part",
+            f"a query file names photos of its own museum and owner, {file.museum}/{file.owner}/…/parts/… "
+            f"or those of an earlier query {file.museum}/{file.owner}/…/…, found {key}",
+        )
     found = store.head(bucket, key)
     if found is None:
         raise Reject("gone", f"the photo {key} that the query file names is not there: upload the parts first")

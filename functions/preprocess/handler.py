@@ -33,7 +33,7 @@ def preprocess(event: ImageReceived, *, store: ObjectStore, derived: str, limits
         prepared(image, event.region if number == 0 else None, limits[event.lane], store=store, derived=derived)
         for number, image in enumerate(event.images)
     )
-    return ImagePreprocessed(**carried(event), images=images, region=event.region)
+    return ImagePreprocessed(**carried(event), images=images, region=event.region, ask=event.ask)
 
 
 def prepared(image: Image, region: Region | None, limits: Limits, *, store: ObjectStore, derived: str) -> PreparedImage:

@@ -13,9 +13,9 @@ from functions.catalogue.hits import ObjectHit, ObjectId
 from functions.catalogue.keys import record_key
 from functions.catalogue.record import Record, visible
 from functions.errors import Reject
-from functions.events import QueryEmbedded, broken_vector
+from functions.events import Ask, Filter, QueryEmbedded, broken_vector
 from functions.ports import ObjectStore, Scope, VectorIndex, Vectors
-from functions.results import Announcement, Hit, Result, Shared, announcement, store_result
+from functions.results import Announcement, Hit, Photo, Result, Shared, announcement, store_result
 from functions.runtime.carry import carried
 from functions.search.collection import Collection
 from functions.search.verification import Verify
@@ -78,9 +78,17 @@ def result_of(
         bucket=event.bucket,
         key=event.key,
         version=event.version,
-        reason=reason_of(judged, scored),
+        reason=reason_of(judged, scored, narrowed=event.ask != Ask()),
         model=event.fingerprint,
-        hits=[listed(rank, hit, shown.get(hit.object), matches.get(hit.object), state) for rank, hit in enumerate(hits, 1)],
+        photos=[Photo(display=image.display, width=image.width, height=image.height) for image in event.images],
+        region=event.region,
+        scope=event.ask.scope,
+        filter=event.ask.filter,
+        exclude=event.ask.exclude,
+        hits=[
+            listed(rank, hit, shown.get(hit.object), matches.get(hit.object), state, event.museum)
+            for rank, hit in enumerate(hits, 1)
+        ],
         verdict=judged,
         class_=catalogue.classify(hits, state.votes) if speak else None,
         draft=catalogue.draft(neighbours) if speak else {},
@@ -113,9 +121,9 @@ def queries_of(event: QueryEmbedded) -> Vectors:
 
 def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[ObjectHit]:
     """The 100 nearest objects, or all there are: one object may have more photos near the query than are asked for at first."""
-    limit = ROWS
+    limit, scope = ROWS, scope_of(event)
     while True:
-        found = rows.search(event.fingerprint, queries, scope=Scope(museum=event.museum), limit=limit)
+        found = rows.search(event.fingerprint, queries, scope=scope, limit=limit)
         hits = catalogue.grouped(
             (vector.image, vector.view, matches) for vector, matches in zip(event.vectors, found, strict=True)
         )
@@ -124,23 +132,38 @@ def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[O
         limit = min(MORE * limit, MAX_ROWS)
 
 
+def scope_of(event: QueryEmbedded) -> Scope:
+    """Among which rows a query is searched."""
+    wanted = event.ask.filter or Filter()
+    left_out = event.ask.exclude
+    return Scope(
+        museum=event.museum,
+        whose=event.ask.scope,
+        classes=wanted.classes,
+        museums=wanted.museums,
+        period=wanted.period,
+        exclude=(left_out.museum, left_out.object_id) if left_out else None,
+    )
+
+
 def place_of(hit: ObjectHit) -> tuple[ObjectId, str, str]:
     """Whose record is where, in which version."""
     museum, object_id = hit.object
     return hit.object, record_key(museum, object_id), hit.row.record_version
 
 
-def reason_of(judged: Verdict, hits: Sequence[ObjectHit]) -> str | None:
-    """In words, why a completed search offers no class and no draft."""
+def reason_of(judged: Verdict, hits: Sequence[ObjectHit], *, narrowed: bool) -> str | None:
+    """In words, why a completed search offers no class and no draft. ``narrowed``: not all that may be seen was asked for."""
     if not hits:
-        return "nothing similar: the collection has no photo that you may see"
+        within = " among what was asked for" if narrowed else ""
+        return f"nothing similar: the collection has no photo{within} that you may see"
     if judged.similar is False:
         return f"nothing similar: the best score {hits[0].score:.3f} is below {judged.threshold:.3f}"
     return None
 
 
-def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None, state: Collection) -> Hit:
-    """A hit as the result lists it."""
+def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None, state: Collection, museum: str) -> Hit:
+    """A hit as the result lists it. That an object is catalogued already is said of the searcher's own museum alone."""
     return Hit(
         rank=rank,
         museum=hit.row.museum,
@@ -156,5 +179,5 @@ def listed(rank: int, hit: ObjectHit, record: Record | None, match: Match | None
         inliers=match.inliers if match else None,
         region=Shared(query=match.query, hit=match.candidate) if match else None,
         relation=state.relation(hit.score),
-        duplicate=state.duplicate(hit.score),
+        duplicate=state.duplicate(hit.score) if hit.row.museum == museum else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -25,7 +26,7 @@ from functions.adapters.memory import MemoryIndex
 from functions.adapters.milvus import MilvusIndex
 from functions.errors import Reject, Unavailable
 from functions.events import row_id
-from functions.ports import IndexRow, Scope, VectorIndex, Vectors
+from functions.ports import UNKNOWN_YEAR, IndexRow, Scope, VectorIndex, Vectors
 from infra.local.part import free_port, processes_of, running
 from tests.fixtures.milvus import milvus_part
 
@@ -109,7 +110,16 @@ def found(index: VectorIndex, fingerprint: str, vector: NDArray[np.float32], sco
 
 def test_a_row_comes_back_as_it_was_given(index: VectorIndex, fingerprint: str) -> None:
     """By search and by object, every field of it, with a key of S3's greatest length."""
-    given = row("ключ/" * 113 + "x", object_id="a", public=True, class_code=15, view="crop", record_version="")
+    given = row(
+        "ключ/" * 113 + "x",
+        object_id="a",
+        public=True,
+        class_code=15,
+        view="crop",
+        record_version="",
+        year_from=-480,
+        year_to=-30,
+    )
     assert len(given.key.encode()) <= 1024
     index.upsert(fingerprint, [(given, along(0))])
     assert index.rows(fingerprint, "own", "a") == [given]
@@ -165,6 +175,87 @@ def test_a_searcher_sees_own_and_public_active_rows(index: VectorIndex, fingerpr
     assert set(found(index, fingerprint, along(0), limit=30)) < visible
     strangers = set(found(index, fingerprint, along(0), scope=Scope(museum="nobody")))
     assert strangers == {item.key for item in rows if item.status == "active" and item.public}
+
+
+def various() -> list[IndexRow]:
+    """Rows of three museums, each published and not, searched and not, of three classes, with years and without."""
+    years = [(1850, 1870), (-480, -480), (UNKNOWN_YEAR, UNKNOWN_YEAR)]
+    return [
+        row(
+            f"{museum} {public} {status} {class_code} {years_of}", museum=museum, public=public, status=status,
+            class_code=class_code, year_from=years_of[0], year_to=years_of[1], object_id=f"{class_code} {years_of}",
+        )
+        for museum in ("own", 'other"one', "third")
+        for public in (True, False)
+        for status in ("active", "withdrawn")
+        for class_code in (0, 5, 13)
+        for years_of in years
+    ]  # fmt: skip
+
+
+ASKED = list(
+    itertools.product(
+        ("all", "mine", "others"),
+        ((), (5,), (5, 13), (99,)),
+        ((), ("own",), ('other"one', "third"), ("nobody", '" or public == false')),
+        (None, (1870, 1900), (-500, -480), (-9999, 9999), (1871, 1900)),
+        (None, ("own", "5 (1850, 1870)"), ('other"one', "13 (-480, -480)"), ("nobody", "none")),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def filled(index: VectorIndex) -> str:
+    """A collection of the various rows; the hidden and the excluded are nearest."""
+    fingerprint = uuid4().hex * 2
+    rows = various()
+    index.upsert(fingerprint, [(item, along(0 if item.museum != "own" and not item.public else 1)) for item in rows])
+    return fingerprint
+
+
+@pytest.mark.parametrize("whose", ["all", "mine", "others"])
+def test_whatever_is_asked_for_only_what_the_searcher_may_see_is_found(index: VectorIndex, filled: str, whose: str) -> None:
+    """Every way to narrow, each with each: all that fits is found, before the limit, and never another's unpublished row."""
+    rows = various()
+    for kind, classes, museums, period, exclude in ASKED:
+        if kind != whose:
+            continue
+        scope = Scope(museum="own", whose=kind, classes=classes, museums=museums, period=period, exclude=exclude)  # type: ignore[arg-type]  # a product of texts
+        expected = {
+            item.key
+            for item in rows
+            if item.status == "active"
+            and (item.public or item.museum == "own")
+            and {"all": True, "mine": item.museum == "own", "others": item.museum != "own"}[kind]
+            and (item.class_code in classes if classes else True)
+            and (item.museum in museums if museums else True)
+            and (period is None or (item.year_from != UNKNOWN_YEAR and item.year_from <= period[1] and period[0] <= item.year_to))
+            and (item.museum, item.object_id) != exclude
+        }
+        got = found(index, filled, along(0), scope=scope)
+        assert set(got) == expected, scope
+        assert len(got) == len(expected)
+        assert len(found(index, filled, along(0), scope=scope, limit=3)) == min(3, len(expected))
+
+
+def test_a_museum_asked_for_by_name_shows_nothing_that_it_does_not_publish(index: VectorIndex, fingerprint: str) -> None:
+    """Naming it is no key to it."""
+    index.upsert(fingerprint, [(row("secret", museum="east"), along(0)), (row("shown", museum="east", public=True), along(1))])
+    for whose in ("all", "others", "mine"):
+        scope = Scope(museum="own", whose=whose, museums=("east",))  # type: ignore[arg-type]  # a text of the three
+        assert "secret" not in found(index, fingerprint, along(0), scope=scope)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_in_a_scope_is_never_taken_for_a_filter(index: VectorIndex, name: str) -> None:
+    """Asked for or left out, it is a name alone."""
+    fingerprint = "scope" + "0" * 60
+    marked = row(f"of {name[:100]}", museum="museum " + name, object_id=name, public=True)
+    index.upsert(fingerprint, [(marked, along(1)), (row("neighbour", museum="neighbour", object_id="other"), along(1))])
+    asked = Scope(museum="own", museums=(marked.museum, "nobody"))
+    assert found(index, fingerprint, along(1), scope=asked) == [marked.key]
+    assert found(index, fingerprint, along(1), scope=replace(asked, exclude=(marked.museum, name))) == []
+    assert found(index, fingerprint, along(1), scope=replace(asked, exclude=(marked.museum, name + "x"))) == [marked.key]
 
 
 def test_scores_are_true_cosines_and_the_nearest_are_exact(index: VectorIndex, fingerprint: str) -> None:
@@ -319,6 +410,49 @@ def test_a_collection_whose_maker_died_half_way_is_finished(milvus_uri: str, fin
         if use == "upsert":
             index.upsert(fresh, [(row("a"), along(0))])
         assert found(index, fresh, along(0)) == (["a"] if use == "upsert" else [])
+
+
+def made_before_years(index: MilvusIndex, fingerprint: str, dim: int = DIM) -> None:
+    """A collection as it was made before rows had years."""
+    types = adapter._pymilvus().DataType
+    schema = index.client.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", types.VARCHAR, is_primary=True, max_length=64)
+    for text in ("museum", "object_id", "status", "bucket", "key", "version", "view", "sha256", "record_version"):
+        schema.add_field(text, types.VARCHAR, max_length=4096)
+    schema.add_field("class_code", types.INT64)
+    schema.add_field("public", types.BOOL)
+    schema.add_field("vector", types.FLOAT_VECTOR, dim=dim)
+    index.client.create_collection("images_" + fingerprint[:12], schema=schema, consistency_level="Strong")
+
+
+def test_a_collection_of_before_rows_had_years_is_used_without_them(milvus_uri: str, fingerprint: str) -> None:
+    """Written, searched and listed as ever; only a period is refused, with what to do."""
+    index = MilvusIndex(milvus_uri)
+    made_before_years(index, fingerprint)
+    index.upsert(fingerprint, [(row("a", year_from=1850, year_to=1850, class_code=5), along(0)), (row("b"), along(1))])
+    assert index.rows(fingerprint, "own", "object") == [row("a", class_code=5), row("b")]
+    assert found(index, fingerprint, along(0)) == ["a", "b"]
+    assert found(index, fingerprint, along(0), scope=Scope(museum="own", whose="mine", classes=(5,))) == ["a"]
+    with pytest.raises(Reject, match=r"no-years.*reconcile --rebuild"):
+        found(index, fingerprint, along(0), scope=Scope(museum="own", period=(1850, 1850)))
+    index.delete(fingerprint, [row("a").id])
+    assert found(index, fingerprint, along(0)) == ["b"]
+
+
+def test_a_collection_of_before_rows_had_years_is_made_anew_under_running_processes(milvus_uri: str, fingerprint: str) -> None:
+    """It is dropped only if it is an older one; who knew it as it was goes on, with years."""
+    writer, reader = MilvusIndex(milvus_uri), MilvusIndex(milvus_uri)
+    assert not writer.drop_older(fingerprint), "there is none"
+    made_before_years(writer, fingerprint)
+    writer.upsert(fingerprint, [(row("a"), along(0))])
+    assert found(reader, fingerprint, along(0)) == ["a"]
+    assert MilvusIndex(milvus_uri).drop_older(fingerprint)
+    assert found(reader, fingerprint, along(0)) == []
+    dated = row("a", year_from=1850, year_to=1860)
+    writer.upsert(fingerprint, [(dated, along(0))])
+    assert reader.rows(fingerprint, "own", "object") == [dated]
+    assert found(reader, fingerprint, along(0), scope=Scope(museum="own", period=(1855, 1900))) == ["a"]
+    assert not writer.drop_older(fingerprint), "it has years"
 
 
 def calls(index: VectorIndex) -> dict[str, Callable[[], object]]:

@@ -9,6 +9,7 @@ import pytest
 from functions.catalogue.classes import CLASSES, UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME, FIELDS, PUBLIC
 from functions.catalogue.record import BadRecord, Listing, Record, listing_of, parse, visible
+from functions.ports import UNKNOWN_YEAR
 
 OFFERED = """Name ShortDescription MainWord Authors ProductionOrg ProductionPlace CreationTime CreationTimeStart CreationTimeEnd
 MaterialandTechnique TypologyGK"""
@@ -164,6 +165,12 @@ def test_another_museum_sees_nothing_of_an_unpublished_record(limit: str) -> Non
         (b'{"TypologyGK": "4", "PublicationLimit": "1"}', Listing(class_code=13, public=True)),
         ('{"TypologyGK": "Нумизматика"}'.encode(), Listing(class_code=5, public=False)),
         (b'{"TypologyGK": "99"}', Listing()),
+        (b'{"CreationTimeStart": "1850", "CreationTimeEnd": 1870}', Listing(year_from=1850, year_to=1870)),
+        (b'{"CreationTimeStart": "-480", "CreationTimeEnd": "-400"}', Listing(year_from=-480, year_to=-400)),
+        (b'{"CreationTimeStart": "1850"}', Listing(year_from=1850, year_to=1850)),
+        (b'{"CreationTimeStart": "XIX", "CreationTimeEnd": "0"}', Listing(year_from=0, year_to=0)),
+        (b'{"CreationTimeStart": "1870", "CreationTimeEnd": "1850"}', Listing()),
+        (b'{"CreationTimeStart": "18500", "CreationTime": "1850"}', Listing(year_from=UNKNOWN_YEAR, year_to=UNKNOWN_YEAR)),
         (None, Listing()),
     ],
 )

@@ -17,7 +17,7 @@ from functions.catalogue.keys import photo_key, record_key
 from functions.cli import calibrate as command
 from functions.cli.searching import likeness
 from functions.events import upload_id
-from functions.results import Hit, decode
+from functions.results import Hit, decode, encode
 from functions.search import collection
 from tests.unit.world import FINGERPRINT, World
 
@@ -67,6 +67,19 @@ def test_a_search_says_by_the_calibration_what_its_scores_mean() -> None:
     assert set(kinds) == {"same_object", "same_kind", "looks_alike"}
     assert "class" in made.missing, "60 objects are too few"
     assert result["class"]["sure"] is None
+
+
+def test_that_an_object_is_there_already_is_said_of_the_searchers_own_museum_alone() -> None:
+    """The same photo published by another museum is a likeness, and no answer to whether it is catalogued here."""
+    world = catalogue()
+    world.add("theirs", 100, museum="east", PublicationLimit="1")
+    world.run()
+    calibrated(world)
+    asked = world.query(100)
+    world.run()
+    said = {hit["object_id"]: hit["duplicate"] for hit in world.result(asked)["hits"]}
+    assert (said["o25"], said.pop("theirs")) == (True, None)
+    assert None not in said.values()
 
 
 @pytest.mark.parametrize(("sure_from", "sure"), [(0.5, True), (0.9999, False), (None, False)])
@@ -158,6 +171,8 @@ def test_a_result_of_before_is_still_read() -> None:
     assert (result.hits[0].relation, result.hits[0].duplicate) == (None, None)
     assert result.verdict is not None
     assert result.verdict.accepted is None
+    assert (result.photos, result.region, result.scope, result.filter, result.exclude) == ([], None, "all", None, None)
+    assert decode(encode(result)) == result
     assert result.class_ is not None
     assert result.class_.sure is None
 

@@ -84,6 +84,14 @@ def test_an_event_stays_under_64_kb_with_eight_photos() -> None:
     assert len(events.to_json(event)) < 64_000
 
 
+@pytest.mark.parametrize("event", [events.ImageReceived, events.ImagePreprocessed, events.QueryEmbedded], ids=lambda e: e.TYPE)
+def test_an_event_from_before_queries_could_be_narrowed_asks_for_everything(event: type[Any]) -> None:
+    """Additions have defaults: the version stays."""
+    data = {name: value for name, value in sample_of(event)["data"].items() if name not in ("ask", "region")}
+    read = typed(event.TYPE, data, consumes=(event.TYPE,))
+    assert (read.ask, read.region) == (events.Ask(), None)
+
+
 def previous_samples() -> list[tuple[str, dict[str, Any]]]:
     """Samples of the version before, of each event that changed in this release."""
     return [(path.stem, json.loads(path.read_text())) for path in sorted((FOLDER / "previous").glob("*.sample.json"))]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functions.adapters.memory import MemoryIndex, MemoryStore
 from functions.catalogue.keys import photo_key, record_key
 from functions.index.listings import Listings
+from functions.ports import UNKNOWN_YEAR
 from functions.runtime.recent import Recent
 from tests.benchmarks.operations import CountingStore
 from tests.unit.world import World
@@ -68,6 +69,21 @@ def test_a_changed_record_reaches_the_rows_of_all_its_photos() -> None:
     world.run()
     (fingerprint,) = world.rows.collections()
     assert [row.class_code for row in world.rows.rows(fingerprint, "local", "a")] == [8, 8]
+
+
+def test_years_of_a_changed_record_reach_the_rows() -> None:
+    """Also when they go."""
+    world = World()
+    world.add("a", 7, CreationTimeStart="1850", CreationTimeEnd="1870")
+    world.run()
+    (fingerprint,) = world.rows.collections()
+    assert [(row.year_from, row.year_to) for row in world.rows.rows(fingerprint, "local", "a")] == [(1850, 1870)]
+    world.put("catalogue", record_key("local", "a"), b'{"CreationTimeEnd": "-30"}')
+    world.run()
+    assert [(row.year_from, row.year_to) for row in world.rows.rows(fingerprint, "local", "a")] == [(-30, -30)]
+    world.put("catalogue", record_key("local", "a"), b"{}")
+    world.run()
+    assert [row.year_from for row in world.rows.rows(fingerprint, "local", "a")] == [UNKNOWN_YEAR]
 
 
 def test_a_photo_that_comes_back_while_a_record_takes_its_row_out_is_findable() -> None:

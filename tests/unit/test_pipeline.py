@@ -17,6 +17,7 @@ from functions import events, outcome, pipeline
 from functions.adapters.memory import MemoryIndex
 from functions.bucket_events import notification
 from functions.catalogue.keys import photo_key, record_key
+from functions.embed.vectors import VectorCache
 from functions.events import BucketNotified, QueryEmbedded, Vector, upload_id
 from functions.gateway.hooks import notified
 from functions.ports import IndexRow, Match
@@ -306,9 +307,12 @@ def test_a_query_file_searches_several_photos_of_one_object() -> None:
         (b"{", "broken-query-file"),
         (b'{"photos": []}', "broken-query-file"),
         (b'{"photos": ["a","a","a","a","a","a","a","a","a"]}', "broken-query-file"),
-        (b'{"photos": ["local/me/r1/vase.jpg"]}', "not-a-part"),
+        (b'{"photos": ["local/me/r1/x.query.json"]}', "not-a-part"),
         (b'{"photos": ["local/me/r1/parts/none.jpg"]}', "gone"),
-        (b'{"photos": ["other/you/r1/parts/secret.jpg"]}', "not-a-part"),
+        (b'{"photos": ["local/me/r0/none.jpg"]}', "gone"),
+        (b'{"photos": ["local/you/r1/parts/secret.jpg"]}', "not-a-part"),
+        (b'{"photos": ["other/me/r1/secret.jpg"]}', "not-a-part"),
+        (b'{"photos": ["local/me/r1/parts/1.jpg"], "scope": "theirs"}', "broken-query-file"),
     ],
 )
 def test_a_bad_query_file_is_rejected_with_a_reason(body: bytes, code: str) -> None:
@@ -317,6 +321,85 @@ def test_a_bad_query_file_is_rejected_with_a_reason(body: bytes, code: str) -> N
     version = world.put("queries", "local/me/r1/x.query.json", body)
     world.run()
     assert world.result(upload_id("queries", "local/me/r1/x.query.json", version))["code"] == code
+
+
+def asked(world: World, name: str = "x", **more: Any) -> dict[str, Any]:
+    """The result of a query file for the photo of an earlier query, whose value is 10."""
+    photo = "local/me/earlier/q.jpg"
+    if world.store.head("queries", photo) is None:
+        world.put("queries", photo, bytes([10]))
+    key = f"local/me/{name}/again.query.json"
+    version = world.put("queries", key, json.dumps({"photos": [photo], **more}).encode())
+    world.run()
+    return world.result(upload_id("queries", key, version))
+
+
+@pytest.fixture
+def three_museums() -> World:
+    """Own and others' objects, all alike, published and not."""
+    world = World()
+    world.add("own vase", 10, TypologyGK="13", CreationTimeStart="1850", CreationTimeEnd="1870")
+    world.add("own coin", 12, TypologyGK="5", CreationTimeStart="-480")
+    world.add("lent", 11, museum="east", TypologyGK="13", PublicationLimit="1", CreationTimeEnd="1900")
+    world.add("secret", 10, museum="east", TypologyGK="13", PublicationLimit="0", CreationTimeEnd="1860")
+    world.add("north's", 14, museum="north", TypologyGK="5", PublicationLimit="1")
+    world.run()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({}, ["own vase", "lent", "own coin", "north's"]),
+        ({"scope": "mine"}, ["own vase", "own coin"]),
+        ({"scope": "others"}, ["lent", "north's"]),
+        ({"filter": {"classes": [5]}}, ["own coin", "north's"]),
+        ({"filter": {"classes": [5, 13], "museums": ["east"]}}, ["lent"]),
+        ({"filter": {"museums": ["north", "local"]}}, ["own vase", "own coin", "north's"]),
+        ({"filter": {"period": [1860, 1900]}}, ["own vase", "lent"]),
+        ({"filter": {"period": [-500, -400]}}, ["own coin"]),
+        ({"filter": {"period": [-9999, 9999]}}, ["own vase", "lent", "own coin"]),
+        ({"scope": "mine", "filter": {"museums": ["east"]}}, []),
+        ({"exclude": {"museum": "local", "object_id": "own vase"}}, ["lent", "own coin", "north's"]),
+    ],
+)
+def test_a_query_file_says_among_which_objects_it_is_searched(
+    three_museums: World, more: dict[str, Any], found: list[str]
+) -> None:
+    """What others have not published is never among them, and the result says what was asked for."""
+    result = asked(three_museums, **more)
+    assert [hit["object_id"] for hit in result["hits"]] == found
+    assert result["scope"] == more.get("scope", "all")
+    assert result["filter"] == (None if "filter" not in more else {"classes": [], "museums": [], "period": None} | more["filter"])
+    assert result["exclude"] == more.get("exclude")
+    assert [(photo["width"], photo["height"]) for photo in result["photos"]] == [(2, 2)]
+    assert result["photos"][0]["display"].endswith("/display-")
+    assert (result["reason"] is not None) == (found == [])
+
+
+def test_a_query_file_asks_for_a_part_of_an_earlier_querys_photo(three_museums: World) -> None:
+    """Without a second upload; the result says which part."""
+    region = {"left": 0.25, "top": 0.0, "width": 0.5, "height": 1.0}
+    result = asked(three_museums, region=region)
+    assert result["status"] == "completed"
+    assert result["region"] == region
+
+
+def test_what_was_asked_for_survives_that_pixels_are_made_anew(three_museums: World) -> None:
+    """embed sends the event back where a derived file is gone."""
+    world = three_museums
+    world.put("queries", "local/me/earlier/q.jpg", bytes([10]))
+    world.run()
+    world.cache = VectorCache()
+    body = json.dumps({"photos": ["local/me/earlier/q.jpg"], "scope": "mine"}).encode()
+    version = world.put("queries", "local/me/r2/x.query.json", body)
+    while world.queue[0][0] != events.ImagePreprocessed.TYPE:
+        world.step()
+    for info in list(world.store.list("derived")):
+        world.store.delete("derived", info.key)
+    world.run()
+    result = world.result(upload_id("queries", "local/me/r2/x.query.json", version))
+    assert [hit["object_id"] for hit in result["hits"]] == ["own vase", "own coin"]
 
 
 def test_an_unknown_bucket_is_rejected_and_its_neighbours_go_on() -> None:

@@ -166,7 +166,7 @@ class World:
                     format="TEST", preprocessing="test", pixels=name, display=f"{found.info.version}/display-",
                 )
             )  # fmt: skip
-        return events.ImagePreprocessed(**carried(event), images=tuple(images), region=event.region)
+        return events.ImagePreprocessed(**carried(event), images=tuple(images), region=event.region, ask=event.ask)
 
     def live(self) -> LiveModel:
         """The live model."""
