@@ -61,7 +61,10 @@ def pass_on(parts: Parts, raw: bytes) -> None:
     data = notified(raw)
     changes = changes_of(data["body"])
     told = identity(changes)
-    if told in parts.confirmed or (changes and all(parts.raised.knows(change) for change in changes)):
+    if told in parts.confirmed:
+        return
+    if not parts.raised.by_store(changes):
+        parts.confirmed.add(told)
         return
     settings = parts.settings
     parts.outbox.publish(
@@ -72,8 +75,6 @@ def pass_on(parts: Parts, raw: bytes) -> None:
         known=known_of(changes, settings.buckets, settings.museum_default_museum, settings.museum_default_owner),
     )
     parts.confirmed.add(told)
-    for change in changes:
-        parts.raised.add(change)
 
 
 def authorised(header: str, token: str) -> bool:
@@ -133,6 +134,11 @@ class Confirmed:
         with self._lock:
             return self._known.get(one, float("-inf")) >= self._clock() - self._keep
 
+    def forget(self, one: Identity) -> None:
+        """As if it never was."""
+        with self._lock:
+            self._known.pop(one, None)
+
     def add(self, one: Identity) -> None:
         """It was confirmed."""
         now = self._clock()
@@ -144,26 +150,33 @@ class Confirmed:
 
 
 class Raised:
-    """Uploads whose event was raised in the last seconds, by the store or by a page: the other's is not needed.
+    """Uploads whose event a page or the store raised in the last seconds: the other need not raise it again.
 
     A saving alone, as :class:`Confirmed` is: what comes twice is the same upload, and ends once. Thread-safe.
     """
 
     def __init__(self, *, keep: float = KEEP, clock: Callable[[], float] = time.monotonic) -> None:
-        self._confirmed = Confirmed(keep=keep, clock=clock)
+        self._by_page = Confirmed(keep=keep, clock=clock)
+        self._by_store = Confirmed(keep=keep, clock=clock)
 
-    def add(self, change: Change) -> bool:
-        """Note one. False where it was raised before."""
-        if self.knows(change):
+    def by_page(self, change: Change) -> bool:
+        """A page tells of an upload. False where it is known."""
+        told = upload_of(change)
+        if told in self._by_page or told in self._by_store:
             return False
-        self._confirmed.add(told_by_page(change))
+        self._by_page.add(told)
         return True
 
-    def knows(self, change: Change) -> bool:
-        """Whether a page raised it."""
-        return told_by_page(change) in self._confirmed
+    def by_store(self, changes: Sequence[Change]) -> bool:
+        """The store tells of some. False where a page told of all of them: once, since the next is another upload."""
+        told = [upload_of(change) for change in changes]
+        known = bool(told) and all(one in self._by_page for one in told)
+        for one in told:
+            self._by_page.forget(one)
+            self._by_store.add(one)
+        return not known
 
 
-def told_by_page(change: Change) -> Identity:
+def upload_of(change: Change) -> Identity:
     """A change without its sequencer, which a page does not know."""
     return ((change.kind, change.bucket, change.key, change.version, ""),)

@@ -17,10 +17,12 @@ from itertools import groupby
 
 import msgspec
 
+from functions import events
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
-from functions.events import Region, upload_id
+from functions.events import ObjectName, Region, upload_id
 from functions.gateway.shapes import Filter, Scope
 from functions.ports import ObjectInfo, ObjectStore
+from functions.queries import QueryFile, encode
 from functions.results import Result, key_of, read_result
 from functions.runtime.settings import Buckets
 
@@ -71,19 +73,20 @@ class Known:
 
 
 def query_file(asked: Asked) -> bytes:
-    """The closing ``query.json``: the same bytes each time, so that writing it twice is one query."""
-    said: dict[str, object] = {"photos": list(asked.photos)}
-    if asked.region is not None:
-        said["region"] = msgspec.to_builtins(asked.region)
-    if asked.scope != "all":
-        said["scope"] = asked.scope
-    if asked.filter is not None:
-        narrowed = {name: value for name, value in msgspec.to_builtins(asked.filter).items() if value}
-        if narrowed:
-            said["filter"] = narrowed
-    if asked.exclude is not None:
-        said["exclude"] = {"museum": asked.exclude[0], "object_id": asked.exclude[1]}
-    return msgspec.json.encode(said)
+    """The closing ``query.json``: the same bytes each time, so that writing it twice is one query.
+
+    Raises ``Reject("broken-query-file", …)`` for a class that is none, or a period that ends before it begins.
+    """
+    narrowed = asked.filter
+    return encode(
+        QueryFile(
+            photos=asked.photos,
+            region=asked.region,
+            scope=asked.scope,
+            filter=events.Filter(**msgspec.structs.asdict(narrowed)) if narrowed else None,
+            exclude=ObjectName(museum=asked.exclude[0], object_id=asked.exclude[1]) if asked.exclude else None,
+        )
+    )
 
 
 class Queries:

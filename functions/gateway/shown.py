@@ -75,7 +75,7 @@ def top_of(result: Result, viewer: str, pictures: Pictures) -> Top | None:
 
 def photos_of(result: Result, viewer: str, pictures: Pictures) -> list[Copies]:
     """The query's own photos."""
-    return [pictures.copies(photo.display, viewer) for photo in getattr(result, "photos", ())]
+    return [pictures.copies(photo.display, viewer) for photo in result.photos]
 
 
 def builtins(value: Any) -> Any:

@@ -16,7 +16,7 @@ from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
 from functions.gateway.progress import ID, snapshot_of
 from functions.gateway.queries import Asked as Question
-from functions.gateway.queries import Known, Queries, part_key
+from functions.gateway.queries import Known, Queries, part_key, query_file
 from functions.gateway.shapes import Begun, Crop, Filter, Form, Links, Narrowed, Photo, Snapshot, Upload
 from functions.uploads import known_of
 
@@ -95,6 +95,8 @@ def begin(parts: Parts, identity: Identity, given: Upload, photos: tuple[Photo, 
         scope=given.scope,
         filter=given.filter,
     )
+    if closing:
+        query_file(question)  # what it asks for is checked before a byte is sent
     queries.begin(new, question)
     made = [
         parts.forms.form(
@@ -147,7 +149,7 @@ def raise_event(parts: Parts, known: Known) -> None:
     assert known.upload is not None
     info = known.upload
     change = Change(kind="created", bucket=info.bucket, key=info.key, version=info.version, size=info.size, sequencer="")
-    if parts.raised.add(change):
+    if parts.raised.by_page(change):
         body = notification(change)
         names = parts.settings.museum_default_museum, parts.settings.museum_default_owner
         parts.outbox.publish(
@@ -189,6 +191,7 @@ def again(
         region=region if region is not None else asked.region if asked else None,
         of=query,
     )
+    query_file(question)
     queries.begin(new, question)
     queries.wait(new)
     queries.admit()

@@ -50,11 +50,11 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with FakeTrigger.listening() as trigger:
         part = Part(
             name="gateway",
-            argv=(sys.executable, "-m", "functions_framework", "--source", str(MAIN), "--target", "gateway"),
+            argv=(sys.executable, "-m", "functions_framework", "--asgi", "--source", str(MAIN), "--target", "gateway"),
             folder=tmp_path_factory.mktemp("gateway"),
             env={
                 "HOST": "127.0.0.1", "PORT": str(port), "PYTHONWARNINGS": "ignore",
-                "MUSEUM_HOOK_TOKEN": "secret", "MUSEUM_OUTBOX_URL": trigger.url,
+                "MUSEUM_HOOK_TOKEN": "secret", "MUSEUM_SESSION_KEY": "k" * 32, "MUSEUM_OUTBOX_URL": trigger.url,
             },
             ready=lambda: None if listens("127.0.0.1", port) else "nothing answers",
         )  # fmt: skip

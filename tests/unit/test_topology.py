@@ -111,7 +111,12 @@ def test_a_trigger_serves_the_functions_it_was_given() -> None:
     assert not ingest.ack_first
 
 
-@pytest.mark.parametrize("functions", ["", "ingest", "ingest=", "cook=http://a:1"])
+def test_a_trigger_beside_a_gateway_serves_no_function() -> None:
+    """It publishes what is given to it, and tells of announcements."""
+    assert works(settings("")) == []
+
+
+@pytest.mark.parametrize("functions", ["ingest", "ingest=", "cook=http://a:1"])
 def test_a_trigger_that_cannot_know_its_functions_says_what_it_expects(functions: str) -> None:
     """The variable, what was found, and the names that there are."""
     with pytest.raises(SystemExit, match=r"MUSEUM_FUNCTIONS has .*ingest, preprocess"):
