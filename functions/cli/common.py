@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -63,6 +63,11 @@ def running_stack(state: Path) -> Stack:
             "`museum up --detach`"
         )
     return stack
+
+
+def page_address(environment: Mapping[str, str]) -> str:
+    """Where the page is. The token is in the fragment, which no server sees, and the page takes it out of the address bar."""
+    return f"{environment['MUSEUM_URL']}/#token={environment['MUSEUM_TOKEN']}"
 
 
 def printable(text: str) -> str:

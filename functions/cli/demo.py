@@ -16,7 +16,7 @@ import click
 from functions.cli import importing, searching
 from functions.cli.calibrate import calibrate, lines
 from functions.cli.client import Found, Searcher
-from functions.cli.common import DEFAULT_STATE, bind_option, json_option, state_option
+from functions.cli.common import DEFAULT_STATE, bind_option, json_option, page_address, state_option
 from functions.cli.stack import interruptible, starting, stop, wait_for_end
 from functions.cli.stack import say as tell
 
@@ -83,6 +83,7 @@ def demo_command(state: Path, as_json: bool, bind: str, once: bool) -> None:
         say(f"{'not ' if problems else ''}as expected, {time.monotonic() - started:.0f} s after the start")
         if sys.stdout.isatty() and not once and not problems:
             where = f" --state {shlex.quote(str(state))}" if state != DEFAULT_STATE else ""
+            say(f"the page: {page_address(environment)}")
             say(f"everything is up: `museum search PHOTO{where}`, `museum status{where}`. Ctrl-C stops it.")
             wait_for_end(stack)
     finally:

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from functions.cli.common import bind_option, json_option, plain, printable, running_stack, stack_of, state_option
+from functions.cli.common import bind_option, json_option, page_address, plain, printable, running_stack, stack_of, state_option
 from functions.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def up_command(state: Path, detach: bool, bind: str, ports: Mapping[str, int], a
     with starting(state) as stack:
         stack.up(bind=bind, asked=ports, say=say, activate=activate, model=model)
     try:
+        say(f"the page {page_address(stack.environment())}")
         say(f"S3 {stack.environment()['AWS_ENDPOINT_URL']}  ·  addresses and keys: museum env --state {shlex.quote(str(state))}")
         if not detach:
             say("Ctrl-C stops everything.")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import statistics
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.errors import MuseumError
+from functions.events import subject_of, topic
 from functions.gateway.handles import Pictures
 from functions.gateway.hooks import Confirmed, Raised
 from functions.gateway.identity import Identity, Sessions
 from functions.gateway.limits import Limits
-from functions.gateway.queries import Queries, owners
+from functions.gateway.queries import TURN_LIMIT, Queries, owners
 from functions.gateway.settings import GatewaySettings
 from functions.gateway.watching import ENDS, Watching
 from functions.ports import Forms, ObjectStore, Publishes
@@ -79,6 +81,7 @@ class Parts:
     """Set when the process is told to end: streams end, and their readers go on with another replica."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _admitting: asyncio.Task[None] | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
         self.watching.heard = self.heard
@@ -86,7 +89,23 @@ class Parts:
     def heard(self, kind: str, data: Any) -> None:
         """A query of somebody's has ended: who waits may go."""
         if kind in ENDS and isinstance(data, dict) and data.get("query_id"):
-            self.later(lambda: self.queries_of(str(data.get("museum")), str(data.get("owner"))).admit())
+            self.later(lambda: self.admit(str(data.get("museum")), str(data.get("owner"))))
+
+    def admit(self, museum: str, owner: str) -> None:
+        """Give somebody's free turns to what waits. Blocks; from any thread."""
+        for key in self.queries_of(museum, owner).admit():
+            self.follow(key)
+
+    def follow(self, key: str) -> None:
+        """Hear of a query's end though nobody watches it: its turn is somebody's then. From any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: self._keep(self._until_ended(key)))
+
+    async def _until_ended(self, key: str) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with self.watching.look(topic(subject_of(key))) as reader, asyncio.timeout(TURN_LIMIT):
+                while reader.stage not in ENDS and not self.closing.is_set():
+                    await reader.wait(TURN_LIMIT)
 
     @property
     def buckets(self) -> Buckets:
@@ -110,7 +129,10 @@ class Parts:
             except MuseumError as error:
                 log.warning("put off: %s", error)
 
-        task = asyncio.create_task(run())
+        self._keep(run())
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -121,6 +143,7 @@ class Parts:
 
     def start(self) -> None:
         """Begin to admit what waits; safe to repeat."""
+        self._loop = asyncio.get_running_loop()
         if self._admitting is None or self._admitting.done():
             self._admitting = asyncio.create_task(self._admit())
 
@@ -135,7 +158,7 @@ class Parts:
     def admit_all(self) -> None:
         """Give free turns to what waits, of everybody."""
         for museum, owner in owners(self.store, self.buckets.state):
-            self.queries_of(museum, owner).admit()
+            self.admit(museum, owner)
 
 
 def public(settings: Settings, url: str) -> Settings:

@@ -156,7 +156,7 @@ class Queries:
         self._store.put(self._buckets.state, self._waiting_key(identity), b"", content_type="text/plain")
 
     def admit(self) -> list[str]:
-        """Give the owner's free turns to what waits longest. Returns what was admitted."""
+        """Give the owner's free turns to what waits longest. Returns the keys that were written."""
         admitted = []
         for identity in self.waiting():
             asked = self.asked(identity)
@@ -166,7 +166,7 @@ class Queries:
             if not self.take_turn(identity):
                 break
             self.close(identity, asked)
-            admitted.append(identity)
+            admitted.append(asked.key)
         return admitted
 
     def waiting(self) -> Sequence[str]:

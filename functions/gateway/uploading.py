@@ -98,6 +98,8 @@ def begin(parts: Parts, identity: Identity, given: Upload, photos: tuple[Photo, 
     if closing:
         query_file(question)  # what it asks for is checked before a byte is sent
     queries.begin(new, question)
+    if not closing:
+        parts.follow(question.key)
     made = [
         parts.forms.form(
             parts.buckets.queries,
@@ -134,7 +136,7 @@ def finish(parts: Parts, identity: Identity, query: str) -> Known:
                 409, "not-uploaded", f"{len(missing)} of {len(known.asked.photos)} photos have not arrived: upload them first"
             )
         queries.wait(query)
-        queries.admit()
+        parts.admit(identity.museum, identity.owner)
         known = queries.known(query) or known
     if known.upload is None:
         if known.waiting:
@@ -194,7 +196,7 @@ def again(
     query_file(question)
     queries.begin(new, question)
     queries.wait(new)
-    queries.admit()
+    parts.admit(identity.museum, identity.owner)
     return Begun(id=new, upload=None, parts=[], links=links_of(new), expires_at=time.time() + FORM_SECONDS)
 
 

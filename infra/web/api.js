@@ -1,0 +1,103 @@
+// The gateway. Calls carry the token; EventSource and pictures use the short-lived cookie that it is exchanged for.
+
+import {keep, pref} from './prefs.js';
+
+const RENEW = 45 * 60e3;  // the cookie lives an hour
+const REPEATS = 3;
+let base = '/api';
+let session = null;
+let renewed = 0;
+
+/** What the gateway refused, or `offline` where it was not reached. */
+export class Problem extends Error {
+  constructor(status, code, detail, more = {}) {
+    super(detail || code);
+    Object.assign(this, {status, code, detail, more});
+  }
+}
+
+export async function configure() {
+  try {
+    const answer = await fetch(new URL('config.json', import.meta.url));
+    if (answer.ok) base = (await answer.json()).api || base;
+  } catch { /* the usual place */ }
+  setInterval(() => { if (token() && Date.now() - renewed > RENEW) enter().catch(() => {}); }, 60e3);
+}
+
+export const token = () => pref('token');
+export const forget = () => { keep('token', null); session = null; cache.clear(); };
+export const accept = (text) => { keep('token', text); session = null; cache.clear(); };
+
+/** The address of a call, or of something the gateway named. */
+export function address(path) {
+  if (/^[a-z]+:/.test(path)) return path;
+  if (path.startsWith('/api/')) return new URL(path.slice(4).replace(/^\//, ''), new URL(`${base}/`, location.href)).href;
+  return new URL(path.replace(/^\//, ''), new URL(`${base}/`, location.href)).href;
+}
+
+/** Exchange the token for the cookie; once at a time. */
+export function enter() {
+  session ||= call('POST', '/session').then(() => { renewed = Date.now(); }).finally(() => { session = null; });
+  return session;
+}
+
+/** One call: `{data, etag, status}`. Waits and repeats where the gateway asks for it (429). */
+export async function call(method, path, {body, type = 'application/json', match, signal, repeats = REPEATS} = {}) {
+  const headers = {accept: 'application/json'};
+  if (token()) headers.authorization = `Bearer ${token()}`;
+  if (body !== undefined) headers['content-type'] = type;
+  if (match) headers['if-match'] = match;
+  let answer;
+  try {
+    answer = await fetch(address(path), {
+      method, headers, signal, credentials: 'include', cache: 'no-store',
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Problem(0, 'offline', '');
+  }
+  if (answer.status === 429 && repeats > 0) {
+    await pause(Math.min(30, Number(answer.headers.get('retry-after')) || 1) * 1000);
+    return call(method, path, {body, type, match, signal, repeats: repeats - 1});
+  }
+  const text = await answer.text();
+  let data = null;
+  try { data = text ? JSON.parse(text) : null; } catch { /* a proxy's page is no answer of ours */ }
+  if (!answer.ok) {
+    if (answer.status === 401) document.dispatchEvent(new CustomEvent('signed-out'));
+    throw new Problem(answer.status, data?.code || `http-${answer.status}`, data?.detail || data?.title || '', data || {});
+  }
+  return {data, etag: answer.headers.get('etag'), status: answer.status};
+}
+
+export const get = async (path, more) => (await call('GET', path, more)).data;
+export const post = async (path, body = {}) => (await call('POST', path, {body})).data;
+export const remove = (path) => call('DELETE', path);
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+const cache = new Map();
+
+/** Something that does not change while the page is open, asked for once. */
+function once(path) {
+  if (!cache.has(path)) cache.set(path, get(path).catch((error) => { cache.delete(path); throw error; }));
+  return cache.get(path);
+}
+
+export const me = () => once('/me');
+export const fields = () => once('/fields');
+export const settings = () => once('/settings');
+export async function saveSettings(body) {
+  const {data} = await call('PUT', '/settings', {body});
+  cache.set('/settings', Promise.resolve(data || body));
+  return data || body;
+}
+
+/** The path of an object. */
+export const objectPath = (id) => `/objects/${encodeURIComponent(id)}`;
+
+/** A query string of what is set. */
+export function asked(values) {
+  const text = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== ''));
+  return String(text) ? `?${text}` : '';
+}

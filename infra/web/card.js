@@ -1,0 +1,633 @@
+// Черновик карточки: what is offered is taken, edited, cleared, undone; everything is saved as it is typed.
+
+import * as api from './api.js';
+import {asText, ordered} from './copytext.js';
+import {button, confirmed, debounced, fill, h, icon, say, toast} from './dom.js';
+import {lang, listed, moment, percent, t} from './i18n.js';
+import {bar} from './hits.js';
+import {pieces, taken, unchanged} from './marks.js';
+import {changes, merged} from './merge.js';
+import {classOf, codeText, nameOf, numberOf} from './records.js';
+import {keep, pref} from './prefs.js';
+
+const SAVE_AFTER = 600;
+const ONE_TYPING = 1200;
+const LONG = new Set(['ShortDescription', 'Provenance', 'Condition']);
+const ASKS = new Set(['Name', 'ShortDescription']);
+const KINDS = ['offered', 'own', 'never'];
+
+/** Put text on the clipboard and say so. */
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(t('copy.done', {what}));
+  } catch {
+    toast(t('copy.failed'), {kind: 'bad'});
+  }
+}
+
+/**
+ * A card in `place`. Either of a query (`queryId`, `result`), whose draft is made with the first change, or of a draft (`draftId`).
+ * `changed(what, value)` tells a worklist; `batch` is `{name, own}`.
+ */
+export function card(place, {queryId, result, fields, shell, changed = () => {}, batch, draftId, openObject, next}) {
+  let values = {};
+  let sources = {};
+  let sure = new Set();
+  let state = 'draft';
+  let linked = null;
+  let saved = null;  // {id, etag, fields, sources, confirmed, state, linked}
+  let saving = false;
+  let again = false;
+  let closed = false;
+  let removed = false;
+  let held = false;
+  let undone = [];
+  let done = [];
+  let last = {name: '', at: 0};
+  const offers = result?.draft || {};
+  const at = {};
+  const rows = {};
+  const backup = () => `unsaved.${saved?.id || draftId || queryId}`;
+  const prefix = `c-${(queryId || draftId || '').slice(-10)}`;
+
+  const stateTag = h('span', {class: 'tag'});
+  const saveLine = h('p', {class: 'soft small save-line'});
+  const undoButton = button(t('card.undo'), {icon: 'undo', bare: true, disabled: true, onclick: undo});
+  const redoButton = button(t('card.redo'), {icon: 'redo', bare: true, disabled: true, onclick: redo});
+  const allButton = button(t('card.take_all'), {icon: 'check', kind: 'primary take-all', onclick: () => takeAll(), 'aria-keyshortcuts': 'Alt+A'});
+  const copyButton = button(t('card.copy'), {icon: 'copy', bare: true, onclick: copyCard});
+  const deleteButton = button(t('card.delete'), {icon: 'bin', bare: true, hidden: true, onclick: erase});
+  const checkButton = button(t('card.check'), {icon: 'check', kind: 'primary', onclick: () => check(), 'aria-keyshortcuts': 'Control+Enter'});
+  const stateActs = h('div', {class: 'row state-acts'});
+  const open = h('p', {class: 'soft small', 'aria-live': 'off'});
+  const veil = h('div', {class: 'note veil', hidden: true}, icon('info'), h('div', {}, h('p', {}, t('card.held')), button(t('card.anyway'), {kind: 'quiet small', onclick: () => { hold(false); rows[fields.list[0].name]?.input.focus(); }})));
+  const body = h('div', {class: 'card-body'}, KINDS.map(group));
+  const title = h('h2', {tabindex: '-1'}, t('card.title'));
+  const node = h('section', {class: 'panel card', onkeydown: keys},
+    h('div', {class: 'card-top'}, h('div', {class: 'row'}, title, stateTag, h('span', {class: 'spring'}), undoButton, redoButton, copyButton, deleteButton), saveLine,
+      h('div', {class: 'row'}, allButton)),
+    veil, body, h('div', {class: 'card-foot'}, open, stateActs));
+  fill(place, node);
+  if (!Object.keys(offers).length) allButton.hidden = true;
+  const later = debounced(save, SAVE_AFTER);
+  const online = () => { if (dirty()) save(); };
+  const leaving = (event) => { if (dirty()) { store(); save(); if (saving) event.preventDefault(); } };
+  window.addEventListener('online', online);
+  window.addEventListener('beforeunload', leaving);
+
+  async function begin() {
+    let known = draftId || (queryId && pref(`draft.${queryId}`));
+    if (!known && queryId && !batch) {
+      const found = await api.get(`/objects${api.asked({kind: 'drafts', query: queryId, limit: 50})}`).catch(() => null);
+      known = found?.items?.find((one) => one.draft?.query === queryId)?.id;
+    }
+    if (known) {
+      try {
+        const {data, etag} = await api.call('GET', api.objectPath(known));
+        adopt(data, etag);
+      } catch (error) {
+        if (error.status !== 404 || draftId) throw error;
+        keep(`draft.${queryId}`, null);
+      }
+    }
+    if (!saved) {
+      const settings = await api.settings().catch(() => ({own: {}}));
+      const own = {...settings.own, ...batch?.own};
+      for (const [name, value] of Object.entries(own)) if (value && fields.byName[name]?.kind === 'own' && !values[name]) values[name] = value;
+    }
+    const unsaved = pref(backup());
+    if (unsaved) {
+      values = unsaved.values;
+      sources = unsaved.sources;
+      sure = new Set(unsaved.sure);
+      later();
+    }
+    render();
+  }
+
+  /** Take what the server has as what is saved, and as what is shown. */
+  function adopt(data, etag) {
+    const info = data.draft || {};
+    saved = {id: data.id, etag, fields: {...data.fields}, sources: {...info.sources}, confirmed: [...(info.confirmed || [])], state: info.state || 'draft', linked: info.linked_to || null};
+    values = {...saved.fields};
+    sources = {...saved.sources};
+    sure = new Set(saved.confirmed);
+    state = saved.state;
+    linked = saved.linked;
+    if (queryId) keep(`draft.${queryId}`, saved.id);
+    changed('draft', data);
+  }
+
+  function group(kind) {
+    const list = fields.list.filter((field) => field.kind === kind);
+    const inside = list.map(row);
+    if (kind === 'offered') return h('fieldset', {class: 'kind offered'}, h('legend', {}, t('card.offered')), inside);
+    return h('details', {class: `kind ${kind}`, open: kind === 'never' || undefined}, h('summary', {}, h('span', {}, t(`card.${kind}`)), h('span', {class: 'soft small'}, t(`card.${kind}_why`))), h('div', {class: 'pairs'}, inside));
+  }
+
+  function row(field) {
+    const {name, kind} = field;
+    const id = `${prefix}-${name}`;
+    const coded = name === 'TypologyGK' || Object.keys(field.codes || {}).length > 0;
+    let input;
+    let mirror = null;
+    if (coded) {
+      const options = name === 'TypologyGK' ? fields.classes.map((one) => [String(one.code), one[lang]]) : Object.keys(field.codes).map((code) => [code, codeText(name, code, field)]);
+      input = h('select', {id, onchange: () => typed(name)}, h('option', {value: ''}, kind === 'never' ? t('card.yours') : '—'), options.map(([code, text]) => h('option', {value: code}, text)));
+    } else {
+      input = h('textarea', {id, rows: LONG.has(name) ? 2 : 1, oninput: () => typed(name), autocomplete: 'off', spellcheck: String(LONG.has(name) || name === 'Name'), lang: 'ru',
+        inputmode: field.year ? 'numeric' : null, placeholder: kind === 'never' ? t('card.yours') : null});
+      mirror = h('div', {class: 'mirror', 'aria-hidden': 'true'});
+    }
+    input.setAttribute('aria-describedby', `${id}-note`);
+    const origin = h('span', {class: 'origin soft small'});
+    const copyIt = button(t('card.copy_field', {name: fields.label(name)}), {icon: 'copy', bare: true, kind: 'tiny', tabindex: '-1', onclick: () => copy(fields.shown(name, values[name] || ''), fields.label(name))});
+    const clear = button(t('card.clear_field', {name: fields.label(name)}), {icon: 'x', bare: true, kind: 'tiny', tabindex: '-1', onclick: () => { set(name, ''); input.focus(); say(t('card.cleared')); }});
+    const note = h('div', {class: 'field-note', id: `${id}-note`});
+    const offer = h('div', {class: 'offer'});
+    const wrap = h('div', {class: `field ${kind} ${LONG.has(name) ? 'wide' : ''}`, data: {field: name}},
+      h('div', {class: 'field-top'}, h('label', {for: id}, fields.label(name)), origin, h('span', {class: 'spring'}), copyIt, clear),
+      mirror ? h('div', {class: 'grow'}, mirror, input) : input, note, offer);
+    rows[name] = {field, input, mirror, note, offer, origin, clear, copyIt, wrap};
+    return wrap;
+  }
+
+  function render() {
+    for (const name of Object.keys(rows)) draw(name);
+    stateTag.textContent = saved ? t(`state.${state}`) : t('state.none');
+    stateTag.className = `tag state-${saved ? state : 'none'}`;
+    undoButton.disabled = !done.length;
+    redoButton.disabled = !undone.length;
+    deleteButton.hidden = !saved;
+    const left = toConfirm();
+    open.textContent = left.length ? t('card.to_confirm', {n: left.length, names: listed(left.map((name) => fields.label(name).toLowerCase()))}) : '';
+    drawState();
+    drawSave();
+  }
+
+  function draw(name) {
+    const {field, input, mirror, note, offer, origin, clear, copyIt, wrap} = rows[name];
+    const value = values[name] || '';
+    const shownValue = name === 'TypologyGK' && value ? String(classOf(fields.classes, value)?.code ?? '') : value;
+    if (input.value !== shownValue) input.value = shownValue;
+    if (mirror) fill(mirror, mark(name, value), '\u200b');
+    wrap.classList.toggle('filled', Boolean(value));
+    clear.disabled = copyIt.disabled = !value;
+    const from = sources[name];
+    const same = from && unchanged(value, from.value);
+    origin.textContent = '';
+    if (value && field.kind === 'own' && !from) origin.textContent = t('card.from_settings');
+    else if (value && from) origin.textContent = t(same ? 'card.taken' : 'card.edited', {number: sourceName(from.object)});
+    const parts = [];
+    const open = needs(name);
+    if (open.length) {
+      parts.push(h('div', {class: 'confirm'}, h('p', {}, t('card.confirm'), ' ', open.slice(0, 8).map((one, place) => [place ? ' ' : '', h('mark', {class: one.kind, title: t(`mark.${one.kind}`)}, one.text.length > 60 ? `${one.text.slice(0, 57)}…` : one.text)])),
+        button(t('card.confirmed'), {icon: 'check', kind: 'small', 'aria-label': t('card.confirmed_field', {name: fields.label(name)}), onclick: () => { remember(''); sure.add(name); touched(name); (nextOpen() || checkButton).focus(); }})));
+    } else if (from && sure.has(name) && taken(value, from.value, name).length) parts.push(h('p', {class: 'ok small'}, icon('check'), t('card.was_confirmed')));
+    if (same && ASKS.has(name)) {
+      parts.push(h('div', {class: 'distinct'}, h('p', {}, t('card.distinct')), button(t('card.distinct_add'), {icon: 'pen', kind: 'quiet small', onclick: () => {
+        const text = values[name].replace(/[\s.;,]*$/, '');
+        set(name, `${text}; `);
+        input.focus();
+        input.setSelectionRange(input.value.length, input.value.length);
+      }})));
+    }
+    const problem = wrong(field, value);
+    if (problem) parts.push(h('p', {class: 'bad small'}, problem));
+    input.toggleAttribute('aria-invalid', Boolean(problem));
+    if (problem) input.setAttribute('aria-invalid', 'true');
+    if (wrap.clash) {
+      parts.push(h('div', {class: 'note'}, icon('alert'), h('div', {}, h('p', {}, t('card.clash', {value: wrap.clash})), button(t('card.clash_take'), {kind: 'small', onclick: () => { const other = wrap.clash; wrap.clash = null; set(name, other); }}))));
+    }
+    keepFocus(note, () => fill(note, parts));
+    drawOffer(name, offer, value);
+  }
+
+  /** Redraw without losing the place of the keyboard. */
+  function keepFocus(part, work) {
+    const had = part.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
+    work();
+    if (had) part.querySelector(`[data-keep="${had}"]`)?.focus();
+  }
+
+  function mark(name, value) {
+    const from = sources[name];
+    if (!from || !value || sure.has(name)) return [value];
+    if (taken(value, from.value, name).length === 0) return [value];
+    const wanted = new Set(taken(value, from.value, name).map((one) => one.text));
+    return pieces(value, name).map((piece) => (piece.kind && wanted.has(piece.text) ? h('mark', {class: piece.kind}, piece.text) : piece.text));
+  }
+
+  const needs = (name) => (sources[name] && values[name] && !sure.has(name) ? taken(values[name], sources[name].value, name) : []);
+  const toConfirm = () => Object.keys(rows).filter((name) => needs(name).length);
+  const nextOpen = () => { const [name] = toConfirm(); return name && rows[name].note.querySelector('.confirm button'); };
+
+  function wrong(field, value) {
+    if (!value) return '';
+    if (field.year && !/^-?\d{1,4}$/.test(value.trim())) return t('card.bad_year');
+    return '';
+  }
+
+  function sourceName(object) {
+    const hit = (result?.hits || []).find((one) => one.object.id === object);
+    if (hit) return numberOf(hit.record, hit.object);
+    for (const list of Object.values(offers)) for (const offer of list) for (const source of offer.sources) if (source.id === object) return t('object.id', {number: source.object_id});
+    return object ? t('card.other_record') : '';
+  }
+
+  function drawOffer(name, place, value) {
+    const list = offers[name];
+    if (!list?.length) { fill(place); return; }
+    const here = at[name] ?? 0;
+    const offer = list[here];
+    const text = fields.shown(name, offer.value);
+    const isIt = unchanged(value, offer.value) || (name === 'TypologyGK' && value && classOf(fields.classes, offer.value)?.code === classOf(fields.classes, value)?.code);
+    keepFocus(place, () => fill(place,
+      !isIt && h('div', {class: 'offer-one'}, h('p', {class: 'offer-value'}, text),
+        button(t('card.take'), {kind: 'small', 'aria-label': t('card.take_named', {name: fields.label(name), value: text}), data: {keep: 'take'}, onclick: () => { take(name, offer); rows[name].input.focus(); }})),
+      h('div', {class: 'offer-more'},
+        h('span', {class: 'support', title: t('card.support_why')}, bar(offer.support, {kind: 'l1'}), h('span', {}, t('card.support', {p: percent(offer.support)}))),
+        h('span', {class: 'soft offer-from'}, t('card.from', {n: offer.sources.length}), ' ', offer.sources.slice(0, 3).map((source, index) => [index ? ', ' : '', openObject
+          ? h('a', {href: `#/o/${source.id}`, onclick: (event) => { if (!event.ctrlKey && !event.metaKey) { event.preventDefault(); openObject(source.id); } }}, sourceName(source.id)) : h('a', {href: `#/o/${source.id}`}, sourceName(source.id))])),
+        list.length > 1 && h('span', {class: 'row tight'},
+          button(t('card.previous_of', {name: fields.label(name)}), {icon: 'left', bare: true, kind: 'tiny', data: {keep: 'back'}, onclick: () => turn(name, -1)}),
+          h('span', {class: 'soft small num'}, t('card.of', {i: here + 1, n: list.length})),
+          button(t('card.next_of', {name: fields.label(name)}), {icon: 'right', bare: true, kind: 'tiny', data: {keep: 'next'}, onclick: () => turn(name, 1)})))));
+  }
+
+  /** Show the next offered value of a field. */
+  function turn(name, by) {
+    const list = offers[name];
+    at[name] = ((at[name] ?? 0) + by + list.length) % list.length;
+    draw(name);
+    say(fields.shown(name, list[at[name]].value));
+  }
+
+  function remember(name) {
+    const now = Date.now();
+    if (name && last.name === name && now - last.at < ONE_TYPING) { last.at = now; return; }
+    last = {name, at: now};
+    done.push({values: {...values}, sources: {...sources}, sure: [...sure]});
+    if (done.length > 200) done.shift();
+    undone = [];
+  }
+
+  function put(back) {
+    values = back.values;
+    sources = back.sources;
+    sure = new Set(back.sure);
+    last = {name: '', at: 0};
+    touched();
+  }
+
+  function undo() {
+    if (!done.length) return;
+    undone.push({values: {...values}, sources: {...sources}, sure: [...sure]});
+    put(done.pop());
+    say(t('card.undone'));
+  }
+
+  function redo() {
+    if (!undone.length) return;
+    done.push({values: {...values}, sources: {...sources}, sure: [...sure]});
+    put(undone.pop());
+  }
+
+  function typed(name) {
+    remember(name);
+    const value = rows[name].input.value;
+    if (value.trim()) values[name] = value;
+    else { delete values[name]; delete sources[name]; sure.delete(name); }
+    touched(name);
+  }
+
+  function set(name, value, source) {
+    remember('');
+    apply(name, value, source);
+    touched(name);
+  }
+
+  function apply(name, value, source) {
+    if (value) values[name] = value; else delete values[name];
+    if (!value) delete sources[name];
+    else if (source) { sources[name] = {object: source.object, value: source.value, at: Math.round(Date.now() / 1000)}; sure.delete(name); }
+  }
+
+  const valueOf = (name, offer) => (name === 'TypologyGK' ? String(classOf(fields.classes, offer.value)?.code ?? offer.value) : offer.value);
+
+  function take(name, offer) {
+    const value = valueOf(name, offer);
+    set(name, value, {object: offer.sources[0]?.id, value});
+    say(t('card.taken_said', {name: fields.label(name)}));
+  }
+
+  function takeAll() {
+    if (held) return;
+    remember('');
+    let count = 0;
+    for (const [name, list] of Object.entries(offers)) {
+      if (values[name] || !rows[name] || fields.byName[name].kind !== 'offered') continue;
+      const offer = list[at[name] ?? 0];
+      const value = valueOf(name, offer);
+      apply(name, value, {object: offer.sources[0]?.id, value});
+      count += 1;
+    }
+    touched();
+    say(t('card.took', {n: count}));
+    checkButton.focus({preventScroll: true});
+  }
+
+  /** Take the offered fields of one sample. */
+  function takeFrom(hit) {
+    remember('');
+    let count = 0;
+    for (const [name, value] of Object.entries(hit.record || {})) {
+      if (fields.byName[name]?.kind !== 'offered' || !value) continue;
+      const text = valueOf(name, {value});
+      apply(name, text, {object: hit.object.id, value: text});
+      count += 1;
+    }
+    touched();
+    toast(t('card.took', {n: count}), {action: t('card.undo'), act: undo});
+  }
+
+  function takeClass(code) {
+    const offer = (offers.TypologyGK || []).find((one) => String(classOf(fields.classes, one.value)?.code) === String(code));
+    set('TypologyGK', String(code), offer && {object: offer.sources[0]?.id, value: String(code)});
+    toast(t('card.class_taken', {name: fields.className(code)}), {action: t('card.undo'), act: undo});
+  }
+
+  function touched(name) {
+    if (state === 'checked') state = 'draft';
+    if (name) { draw(name); renderRest(); } else render();
+    store();
+    later();
+  }
+
+  /** What else a change of one field moves. */
+  function renderRest() {
+    undoButton.disabled = !done.length;
+    redoButton.disabled = !undone.length;
+    const left = toConfirm();
+    open.textContent = left.length ? t('card.to_confirm', {n: left.length, names: listed(left.map((one) => fields.label(one).toLowerCase()))}) : '';
+    drawSave('soon');
+    drawState();
+  }
+
+  function store() {
+    keep(backup(), {values, sources, sure: [...sure]});
+  }
+
+  function dirty() {
+    if (removed) return false;
+    if (!saved) return pref(backup()) !== null;
+    return Object.keys(changes(saved.fields, values)).length > 0 || JSON.stringify(saved.sources) !== JSON.stringify(sources)
+      || JSON.stringify(saved.confirmed) !== JSON.stringify([...sure]) || saved.state !== state || saved.linked !== linked;
+  }
+
+  async function save() {
+    later.cancel();
+    if (saving) { again = true; return; }
+    if (!dirty()) { drawSave(); return; }
+    if (wrongNow()) { drawSave('wrong'); return; }
+    saving = true;
+    drawSave('saving');
+    const mine = {values: {...values}, sources: {...sources}, sure: [...sure], state, linked};
+    try {
+      if (!saved) {
+        const kinds = (wanted) => Object.fromEntries(Object.entries(mine.values).filter(([name]) => (fields.byName[name]?.kind === 'own') === wanted));
+        const {data, etag} = await api.call('POST', '/drafts', {body: {query: queryId, ...(batch ? {batch: batch.name} : {}), fields: kinds(false), sources: mine.sources, own: kinds(true)}});
+        keep(backup(), null);
+        note(data, etag, mine, true);
+        say(t('card.made'));
+      } else {
+        const patch = changes(saved.fields, mine.values);
+        const traced = {};
+        for (const name of new Set([...Object.keys(saved.sources), ...Object.keys(mine.sources)])) {
+          if (JSON.stringify(saved.sources[name]) !== JSON.stringify(mine.sources[name])) traced[name] = mine.sources[name] ?? null;
+        }
+        const draft = {};
+        if (Object.keys(traced).length) draft.sources = traced;
+        if (JSON.stringify(saved.confirmed) !== JSON.stringify(mine.sure)) draft.confirmed = mine.sure;
+        if (saved.state !== mine.state) draft.state = mine.state;
+        if (saved.linked !== mine.linked) draft.linked_to = mine.linked;
+        const body = {...(Object.keys(patch).length ? {fields: patch} : {}), ...(Object.keys(draft).length ? {draft} : {})};
+        const {data, etag} = await api.call('PATCH', api.objectPath(saved.id), {body, type: 'application/merge-patch+json', match: saved.etag});
+        note(data, etag, mine);
+      }
+      saving = false;
+      if (again || dirty()) { again = false; later(); } else { keep(backup(), null); drawSave('saved'); }
+    } catch (error) {
+      saving = false;
+      again = false;
+      if (error.status === 412) { await rejoin(); return; }
+      drawSave(error.code === 'offline' ? 'offline' : 'failed', error);
+      if (error.code !== 'offline') say(shell.why(error), true);
+    }
+  }
+
+  /** What was sent is what is saved now; what is being typed stays. A new draft may have got own fields from the settings. */
+  function note(data, etag, mine, fresh = false) {
+    const own = fresh ? Object.fromEntries(Object.entries(data.fields || {}).filter(([name]) => fields.byName[name]?.kind === 'own' && !mine.values[name])) : {};
+    Object.assign(values, own);
+    saved = {id: data.id, etag, fields: {...mine.values, ...own}, sources: mine.sources, confirmed: mine.sure, state: mine.state, linked: mine.linked, at: Date.now()};
+    if (queryId) keep(`draft.${queryId}`, saved.id);
+    changed('draft', data);
+    if (!closed) { stateTag.textContent = t(`state.${state}`); stateTag.className = `tag state-${state}`; deleteButton.hidden = false; drawState(); }
+  }
+
+  /** Another window changed the draft: take over what only it changed, and keep what was typed here. */
+  async function rejoin() {
+    try {
+      const {data, etag} = await api.call('GET', api.objectPath(saved.id));
+      const joined = merged(saved.fields, values, data.fields);
+      const theirs = data.draft || {};
+      const base = saved;
+      values = joined.values;
+      sources = {...theirs.sources, ...Object.fromEntries(Object.entries(sources).filter(([name, one]) => JSON.stringify(one) !== JSON.stringify(base.sources[name])))};
+      sure = new Set([...(theirs.confirmed || []), ...sure]);
+      if (state === base.state) state = theirs.state || state;
+      if (linked === base.linked) linked = theirs.linked_to || linked;
+      saved = {id: data.id, etag, fields: {...data.fields}, sources: {...theirs.sources}, confirmed: [...(theirs.confirmed || [])], state: theirs.state || 'draft', linked: theirs.linked_to || null};
+      for (const [name, value] of Object.entries(joined.clashes)) if (rows[name]) rows[name].wrap.clash = value;
+      render();
+      const names = Object.keys(joined.clashes).map((name) => fields.label(name));
+      toast(names.length ? t('card.merged_clash', {names: listed(names)}) : t('card.merged'));
+      later();
+    } catch (error) { drawSave('failed', error); }
+  }
+
+  const wrongNow = () => fields.list.some((field) => wrong(field, values[field.name] || ''));
+
+  let saveState = '';
+  function drawSave(now, error) {
+    saveState = now || (saved ? 'saved' : 'fresh');
+    const text = {fresh: t('save.fresh'), soon: t('save.saving'), saving: t('save.saving'), saved: t('save.saved', {at: moment((saved?.at || Date.now()) / 1000)}), offline: t('save.offline'), wrong: t('save.wrong')}[saveState]
+      ?? t('save.failed', {why: error ? shell.why(error) : ''});
+    saveLine.className = `small save-line ${saveState}`;
+    fill(saveLine, h('span', {}, text), saveState === 'failed' && button(t('save.again'), {kind: 'quiet small', onclick: save}));
+  }
+
+  function drawState() {
+    const acts = [];
+    if (state === 'draft') acts.push(checkButton);
+    else {
+      acts.push(h('span', {class: 'ok'}, icon('check'), t(`state.${state}`)));
+      if (state === 'checked') acts.push(button(t('card.export'), {icon: 'out', onclick: () => move('exported')}));
+      if (state !== 'linked') acts.push(button(t('card.link'), {icon: 'link', onclick: chooseLink}));
+      else if (linked) acts.push(h('a', {class: 'button quiet', href: `#/o/${linked}`}, t('card.linked_open')));
+      acts.push(button(t('card.back'), {kind: 'quiet', onclick: () => move('draft')}));
+    }
+    const had = stateActs.contains(document.activeElement);
+    fill(stateActs, acts);
+    if (had) stateActs.querySelector('button')?.focus({preventScroll: true});
+  }
+
+  function move(next) {
+    state = next;
+    if (next !== 'linked') linked = null;
+    if (!saved) store();
+    render();
+    save();
+    say(t(`state.${state}`));
+  }
+
+  /** Checked: what is marked is shown once more, all at once, and confirmed together. */
+  async function check() {
+    if (held) return;
+    const left = toConfirm();
+    if (left.length && !await review(left)) return;
+    left.forEach((name) => sure.add(name));
+    state = 'checked';
+    if (!saved) store();
+    render();
+    await save();
+    say(t('state.checked'));
+    changed('checked', saved?.id);
+    next?.();
+  }
+
+  function review(names) {
+    return new Promise((resolve) => {
+      const yes = button(t('review.yes'), {icon: 'check', kind: 'primary', onclick: () => dialog.close('yes')});
+      const dialog = h('dialog', {class: 'ask review', 'aria-labelledby': 'review-title'}, h('h2', {id: 'review-title'}, t('review.title')), h('p', {class: 'soft'}, t('review.lead')),
+        h('dl', {}, names.map((name) => [h('dt', {}, fields.label(name)), h('dd', {}, mark(name, values[name]).map((one) => (typeof one === 'string' ? fields.shown(name, one) : one)))])),
+        names.filter((name) => ASKS.has(name) && unchanged(values[name], sources[name]?.value)).map((name) => h('p', {class: 'distinct-note'}, icon('alert'), t('review.same', {name: fields.label(name).toLowerCase()}))),
+        h('div', {class: 'row end'}, button(t('review.no'), {onclick: () => dialog.close('')}), yes));
+      dialog.addEventListener('close', () => { dialog.remove(); resolve(dialog.returnValue === 'yes'); });
+      document.body.append(dialog);
+      dialog.showModal();
+      yes.focus();
+    });
+  }
+
+  async function chooseLink() {
+    const found = h('ul', {class: 'found'});
+    const number = h('input', {id: 'link-number', type: 'search', autocomplete: 'off'});
+    const search = async () => {
+      if (!number.value.trim()) { fill(found); return; }
+      try {
+        const {items} = await api.get(`/objects${api.asked({number: number.value.trim(), kind: 'all', limit: 20})}`);
+        const imported = items.filter((one) => one.own && !one.draft);
+        fill(found, imported.length ? imported.map((one) => h('li', {}, h('button', {type: 'button', class: 'found-one', onclick: () => { linked = one.id; dialog.close(); moveLinked(); }}, h('strong', {}, nameOf(one.fields)), h('span', {class: 'soft'}, numberOf(one.fields, one))))) : h('li', {class: 'soft'}, t('link.none')));
+      } catch (error) { fill(found, h('li', {class: 'bad'}, shell.why(error))); }
+    };
+    const soon = debounced(search, 250);
+    number.addEventListener('input', soon);
+    const dialog = h('dialog', {class: 'ask', 'aria-labelledby': 'link-title'}, h('h2', {id: 'link-title'}, t('link.title')), h('p', {class: 'soft'}, t('link.lead')),
+      h('label', {for: 'link-number'}, t('link.number')), number, found, h('div', {class: 'row end'}, button(t('app.cancel'), {onclick: () => dialog.close()})));
+    dialog.addEventListener('close', () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+    number.focus();
+  }
+
+  function moveLinked() {
+    state = 'linked';
+    if (!saved) store();
+    render();
+    save();
+    say(t('state.linked'));
+  }
+
+  /** "It is this one": a draft that was begun belongs to that record. */
+  function linkTo(hit) {
+    if (!saved) return;
+    toast(t('link.ask', {number: numberOf(hit.record, hit.object)}), {action: t('card.link'), act: () => { linked = hit.object.id; moveLinked(); }});
+  }
+
+  async function erase() {
+    if (!await confirmed(t('delete.draft'), t('delete.draft_why'), t('delete.yes'), t('app.cancel'))) return;
+    try {
+      await api.remove(`/drafts/${encodeURIComponent(saved.id)}`);
+    } catch (error) {
+      if (error.status !== 404) { shell.failed(error); return; }
+    }
+    keep(backup(), null);
+    if (queryId) keep(`draft.${queryId}`, null);
+    const gone = saved.id;
+    saved = null;
+    values = {};
+    sources = {};
+    sure = new Set();
+    state = 'draft';
+    linked = null;
+    done = [];
+    undone = [];
+    if (draftId) removed = true;
+    render();
+    toast(t('delete.done'));
+    changed('erased', gone);
+  }
+
+  async function copyCard() {
+    const settings = await api.settings().catch(() => ({}));
+    const names = ordered(fields.list.map((field) => field.name), settings.copy_order, pref('copy.only', false));
+    await copy(asText(values, names, {label: fields.label, shown: fields.shown, form: pref('copy.form', 'lines')}), t('card.title'));
+  }
+
+  function keys(event) {
+    const {key, code} = event;
+    const command = event.ctrlKey || event.metaKey;
+    if (command && key === 'Enter') { event.preventDefault(); check(); }
+    else if (command && code === 'KeyZ') { event.preventDefault(); if (event.shiftKey) redo(); else undo(); }
+    else if (command && code === 'KeyY') { event.preventDefault(); redo(); }
+    else if (event.altKey && (key === 'ArrowDown' || key === 'ArrowUp')) {
+      const name = event.target.closest?.('[data-field]')?.dataset.field;
+      if (!name || !offers[name]) return;
+      event.preventDefault();
+      const list = offers[name];
+      const taken = list.findIndex((one) => valueOf(name, one) === values[name]);
+      at[name] = taken < 0 ? (at[name] ?? 0) : (taken + (key === 'ArrowDown' ? 1 : -1) + list.length) % list.length;
+      take(name, list[at[name]]);
+      say(fields.shown(name, list[at[name]].value));
+    }
+  }
+
+  function hold(on) {
+    held = on;
+    veil.hidden = !on;
+    body.inert = on;
+    allButton.disabled = on;
+    checkButton.disabled = on;
+    node.classList.toggle('held', on);
+  }
+
+  render();
+  const ready = begin().catch(shell.failed);
+
+  return {
+    hold, takeAll, takeClass, takeFrom, linkTo, check, ready, save, node, allButton,
+    get draft() { return saved?.id; },
+    get state() { return saved ? state : 'none'; },
+    focus() { (allButton.hidden || allButton.disabled ? title : allButton).focus(); },
+    close() {
+      closed = true;
+      if (dirty()) { store(); save(); }
+      window.removeEventListener('online', online);
+      window.removeEventListener('beforeunload', leaving);
+    },
+  };
+}
+

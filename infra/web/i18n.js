@@ -1,0 +1,88 @@
+// Every text of the page, in Russian and English; numbers, dates and plurals by locale.
+
+import {keep, pref} from './prefs.js';
+
+export const LANGUAGES = ['ru', 'en'];
+let texts = {};
+let plurals = new Intl.PluralRules('ru');
+export let lang = 'ru';
+
+/** The language asked for before, else the browser's first that we have, else Russian. */
+export function preferred() {
+  const asked = pref('lang');
+  if (LANGUAGES.includes(asked)) return asked;
+  const known = (navigator.languages || []).map((one) => one.slice(0, 2)).find((one) => LANGUAGES.includes(one));
+  return known || 'ru';
+}
+
+export async function load(wanted = preferred()) {
+  const answer = await fetch(new URL(`lang/${wanted}.json`, import.meta.url));
+  texts = await answer.json();
+  lang = wanted;
+  plurals = new Intl.PluralRules(lang);
+  document.documentElement.lang = lang;
+}
+
+export async function change(wanted) {
+  keep('lang', wanted);
+  await load(wanted);
+}
+
+/** The text of a key, with `{name}` filled in; `n` chooses the plural form and is written by locale. */
+export function t(key, values = {}) {
+  let text = texts[key];
+  if (text === undefined) return key;
+  if (typeof text === 'object') text = text[plurals.select(values.n)] ?? text.other;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => {
+    const value = values[name];
+    if (value === undefined) return whole;
+    return typeof value === 'number' ? number(value) : String(value);
+  });
+}
+
+/** Whether there is a text for a key. */
+export function has(key) {
+  return key in texts;
+}
+
+export function number(value, digits = 0) {
+  return new Intl.NumberFormat(lang, {maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
+}
+
+export function score(value) {
+  return new Intl.NumberFormat(lang, {maximumFractionDigits: 3, minimumFractionDigits: 3}).format(value);
+}
+
+export function percent(share) {
+  return new Intl.NumberFormat(lang, {style: 'percent', maximumFractionDigits: 0}).format(share);
+}
+
+export function bytes(size) {
+  if (size < 1e6) return t('unit.kb', {n: number(Math.max(1, Math.round(size / 1e3)))});
+  return t('unit.mb', {n: number(size / 1e6, 1)});
+}
+
+/** Milliseconds in seconds or minutes. */
+export function duration(ms) {
+  if (ms < 950) return t('unit.s', {n: number(Math.max(0.1, ms / 1000), 1)});
+  if (ms < 90e3) return t('unit.s', {n: number(Math.round(ms / 1000))});
+  return t('unit.min', {n: number(Math.round(ms / 60e3))});
+}
+
+/** A moment, given in seconds since the epoch: today as a time, else with its day. */
+export function moment(epoch) {
+  const date = new Date(epoch * 1000);
+  const today = new Date().toDateString() === date.toDateString();
+  const year = date.getFullYear() === new Date().getFullYear() ? {} : {year: 'numeric'};
+  const form = today ? {hour: '2-digit', minute: '2-digit'} : {day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit', ...year};
+  return new Intl.DateTimeFormat(lang, form).format(date);
+}
+
+export function day(epoch) {
+  return new Intl.DateTimeFormat(lang, {day: 'numeric', month: 'long', year: 'numeric'}).format(new Date(epoch * 1000));
+}
+
+/** Names as one phrase: «a, b и c». */
+export function listed(names) {
+  return new Intl.ListFormat(lang, {type: 'conjunction'}).format(names);
+}

@@ -1,0 +1,48 @@
+// How a hit is alike, in words that promise no more than its score supports. Pure: keys of texts, not texts.
+
+const SURE = 0.95;
+const LIKELY = 0.8;
+
+/** Classes in which copies are alike by nature: coins, books, documents, prints, photographs. */
+export const COPIES = new Set([5, 14, 15, 16, 17]);
+
+/** `{key, level}`: the text's key and 0–3, how close. `threshold` is that of the verdict, or null. */
+export function likeness(hit, threshold) {
+  const {relation, duplicate} = hit;
+  const chance = relation?.probability ?? 0;
+  if (relation?.kind === 'same_object') {
+    if (COPIES.has(hit.class_code)) return {key: 'like.same_copy', level: 2};
+    if (duplicate === true || chance >= SURE) return {key: 'like.same_object.sure', level: 3};
+    return {key: chance >= LIKELY ? 'like.same_object.likely' : 'like.same_object.maybe', level: 3};
+  }
+  if (duplicate === true) return {key: COPIES.has(hit.class_code) ? 'like.same_copy' : 'like.same_object.sure', level: 3};
+  if (relation?.kind === 'same_edition') return {key: chance >= LIKELY ? 'like.same_edition.likely' : 'like.same_edition.maybe', level: 2};
+  if (relation?.kind === 'same_kind') return {key: chance >= LIKELY ? 'like.same_kind.likely' : 'like.same_kind.maybe', level: 1};
+  if (relation?.kind === 'looks_alike') return {key: 'like.looks_alike', level: 0};
+  if (threshold !== null && threshold !== undefined) return {key: hit.score >= threshold ? 'like.above' : 'like.below', level: 0};
+  return {key: 'like.unknown', level: 0};
+}
+
+/**
+ * What looks already catalogued in the searcher's own museum: `{hit, kind}` or null.
+ * kind: `same` (its precision is 95 %), `maybe` (more likely than not), `copy` (a class of copies: only a look decides).
+ */
+export function catalogued(result) {
+  const own = (result?.hits || []).filter((hit) => hit.object.own);
+  const sure = own.find((hit) => hit.duplicate === true);
+  const likely = own.find((hit) => hit.duplicate !== false && hit.relation?.kind === 'same_object');
+  const copy = own.find((hit) => COPIES.has(hit.class_code) && hit.duplicate !== false && hit.relation?.kind === 'same_edition');
+  const hit = sure || likely || copy;
+  if (!hit) return null;
+  if (COPIES.has(hit.class_code)) return {hit, kind: 'copy'};
+  return {hit, kind: sure ? 'same' : 'maybe'};
+}
+
+/** How sure the class is: `sure`, `unsure`, or `unknown` where nothing was calibrated and it does not lead clearly. */
+export function certainty(vote) {
+  if (!vote) return 'none';
+  if (vote.sure === true) return 'sure';
+  if (vote.sure === false) return 'unsure';
+  const second = vote.runners_up?.[0]?.confidence ?? 0;
+  return vote.confidence < 0.6 || vote.confidence - second < 0.2 ? 'unsure' : 'unknown';
+}

@@ -1,0 +1,72 @@
+// What of an object's record is shown, and how.
+
+import * as api from './api.js';
+import {address} from './api.js';
+import {h} from './dom.js';
+import {lang, t} from './i18n.js';
+
+/** The name that a record has, or that it has none. */
+export function nameOf(record) {
+  return record?.Name || record?.MainWord || t('object.nameless');
+}
+
+/** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. */
+export function numberOf(record, object) {
+  if (record?.KPNumber) return /^\p{L}/u.test(record.KPNumber) ? record.KPNumber : t('object.kp', {number: record.KPNumber});
+  if (record?.GKNumber) return t('object.gk', {number: record.GKNumber});
+  if (record?.InvNumber) return t('object.inv', {number: record.InvNumber});
+  return object ? t('object.id', {number: object.object_id}) : '';
+}
+
+/** A display copy; its box is reserved by the caller's CSS. */
+export function picture(image, size, props = {}) {
+  const url = image?.[size] || image?.['320'];
+  if (!url) return h('span', {class: 'nopicture', role: 'img', 'aria-label': t('photo.none')});
+  const node = h('img', {src: address(url), alt: '', decoding: 'async', ...props});
+  node.addEventListener('error', () => node.classList.add('lost'), {once: true});
+  return node;
+}
+
+/** The table of fields and classes, by name and code. */
+export async function table() {
+  const data = await api.fields();
+  const list = Array.isArray(data) ? data : data.fields;
+  const classes = data.classes || [];
+  return {
+    list, classes,
+    byName: Object.fromEntries(list.map((field) => [field.name, field])),
+    label: (name) => label(list.find((field) => field.name === name), name),
+    className: (code) => classes.find((one) => String(one.code) === String(code))?.[lang] || String(code ?? ''),
+    shown(name, value) {
+      const field = list.find((one) => one.name === name);
+      if (name === 'TypologyGK') return classOf(classes, value)?.[lang] || value;
+      return (lang === 'ru' && field?.codes?.[value]) || (field?.codes?.[value] && codeText(name, value, field)) || value;
+    },
+  };
+}
+
+function label(field, name) {
+  const text = field?.[lang] || name;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A code's meaning; the table has it in Russian alone, so English is ours. */
+export function codeText(name, code, field) {
+  if (lang === 'ru') return field.codes[code];
+  const key = `codes.${name}.${code}`;
+  const text = t(key);
+  return text === key ? field.codes[code] : text;
+}
+
+/** The class that a code or a name means. */
+export function classOf(classes, value) {
+  const plain = String(value ?? '').trim().toLowerCase();
+  return classes.find((one) => String(one.code) === plain || one.ru.toLowerCase() === plain || one.en.toLowerCase() === plain);
+}
+
+/** A record as a list of terms, fields that have something only. */
+export function recordList(record, fields) {
+  const rows = fields.list.filter((field) => record?.[field.name]);
+  if (!rows.length) return h('p', {class: 'soft'}, t('object.norecord'));
+  return h('dl', {class: 'record'}, rows.map((field) => [h('dt', {}, fields.label(field.name)), h('dd', {}, fields.shown(field.name, record[field.name]))]));
+}

@@ -1,0 +1,396 @@
+// One query: its photos, how far it is, and what was found.
+
+import * as api from '../api.js';
+import {button, fill, h, icon, say, toast} from '../dom.js';
+import {listed, moment, number, percent, t} from '../i18n.js';
+import {catalogued, certainty} from '../likeness.js';
+import {bar, hitCard, showHits, skeletons} from '../hits.js';
+import {nameOf, numberOf, picture, table} from '../records.js';
+import {compare} from '../compare.js';
+import {crop} from '../crop.js';
+import {card} from '../card.js';
+import {helps, progress} from '../progress.js';
+import {keep, pref} from '../prefs.js';
+import * as sending from '../sending.js';
+import {isFinal, watch} from '../watch.js';
+import {SCOPES} from './search.js';
+
+const SHOWN = 10;
+const STORED = 100;
+
+export function show(main, params, shell) {
+  const id = params.id;
+  const view = workplace(main, {id, shell, heading: 'h1', base: `q/${id}`});
+  view.open(params.object);
+  return {
+    title: t('query.searching'),
+    update(next) {
+      if (next.id !== id) return false;
+      view.open(next.object);
+      return true;
+    },
+    close: view.close,
+  };
+}
+
+/**
+ * Everything about one query in `place`: used alone, and in a batch's worklist.
+ * `base` is its address; `changed(what, value)` tells the worklist; `batch` is the batch's name and own fields.
+ */
+export function workplace(place, {id, shell, heading, base, changed = () => {}, batch, draftId}) {
+  let snapshot = null;
+  let hits = [];
+  let dialog = null;
+  let box = null;
+  let ended = false;
+  let writer = null;
+  let fieldsTable = null;
+  const title = h(heading, {tabindex: '-1', class: 'query-title'}, t('query.searching'));
+  const stats = h('p', {class: 'soft query-facts'});
+  const status = h('div', {class: 'status'});
+  const chips = h('div', {class: 'chips'});
+  const photo = h('div', {class: 'query-photo'});
+  const thumbs = h('div', {class: 'views', role: 'group', 'aria-label': t('compare.photos')});
+  const cropButton = button(t('crop.start'), {icon: 'crop', disabled: true, onclick: startCrop});
+  const classBox = h('section', {class: 'class-box', 'aria-labelledby': `class-${id}`}, h('h2', {id: `class-${id}`}, t('class.title')), h('div', {class: 'class-in ghosts'}, h('i'), h('i'), h('i')));
+  const classIn = classBox.lastChild;
+  const list = h('ol', {class: 'hits', 'aria-busy': 'true'}, skeletons(SHOWN));
+  const moreButton = button(t('query.more', {n: STORED}), {icon: 'down', class: 'button more-hits', onclick: more});
+  const under = h('p', {class: 'row center more-row'}, moreButton);
+  const resultsTitle = h('h2', {id: `hits-${id}`}, t('query.results'));
+  const filters = filterForm();
+  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, filters.toggle), filters.panel, chips, list, under);
+  const cardPlace = h('section', {class: 'card-place', 'aria-label': t('card.title')}, h('div', {class: 'panel card-ghost', 'aria-hidden': 'true'}, Array.from({length: 7}, () => h('i'))));
+  const jump = h('a', {class: 'button jump', href: '#card', onclick: (event) => { event.preventDefault(); cardPlace.scrollIntoView({block: 'start'}); cardPlace.querySelector('h2')?.focus(); }}, icon('card'), h('span', {}, t('card.title')));
+  fill(place,
+    h('div', {class: 'query'},
+      h('div', {class: 'query-head'}, h('div', {class: 'query-side'}, photo, thumbs, h('div', {class: 'row'}, cropButton)),
+        h('div', {class: 'query-state'}, title, stats, status, h('div', {class: 'row only-narrow'}, jump)), classBox),
+      results, cardPlace));
+  under.classList.add('unseen');
+
+  const bars = progress(() => helps({check, push}));
+  fill(status, bars.node);
+  drawPhotos();
+  let stop = sending.listen(id, heard);
+  const local = sending.stateOf(id);
+  if (local) heard(local);
+  else sending.resume(id).then((kept) => { if (kept && !ended) { stop(); stop = sending.listen(id, heard); heard(sending.stateOf(id)); } });
+
+  let watcher = start();
+  table().then((found) => { fieldsTable = found; filters.ready(found); if (snapshot?.result && !ended) finish(); }).catch(shell.failed);
+
+  function start() {
+    return watch(id, {
+      state, link: bars.link, quiet: (seconds) => { if (!sending.stateOf(id) || sending.stateOf(id).done) quiet(seconds); },
+      gone: () => fill(place, h('section', {class: 'empty'}, icon('search'), h('h1', {tabindex: '-1'}, t('query.gone')), h('p', {}, t('query.gone_why')), h('a', {class: 'button primary', href: '#/'}, t('query.new')))),
+    });
+  }
+
+  function quiet(seconds) {
+    if (snapshot?.status === 'uploading' && !sending.stateOf(id)) { abandoned(); return; }
+    bars.quiet(seconds);
+  }
+
+  /** The photo never came, and this browser has it no more. */
+  function abandoned() {
+    title.textContent = t('query.unsent');
+    fill(status, h('div', {class: 'note bad'}, icon('alert'), h('div', {}, h('p', {}, t('query.unsent_why')), h('div', {class: 'row'}, h('a', {class: 'button primary', href: '#/'}, t('query.again'))))));
+    say(t('query.unsent_why'), true);
+  }
+
+  async function check() {
+    const found = await watcher.check();
+    if (found && !isFinal(found)) toast(t('progress.checked', {stage: t(`stage.${found.stage}`)}));
+  }
+
+  async function push() {
+    try {
+      await api.post(`/queries/${id}/uploaded`);
+      toast(t('progress.pushed'));
+    } catch (error) { shell.failed(error); }
+  }
+
+  function heard(state) {
+    if (ended || !state) return;
+    bars.upload(state);
+    changed('upload', state);
+    if (!state.problem) return;
+    if (state.problem.code === 'form-expired') {
+      sending.again(id).then((next) => { if (next && !ended) { if (changed('renamed', next) === undefined) shell.go(`q/${next}`, true); } }).catch(shell.failed);
+      return;
+    }
+    title.textContent = t('query.unsent');
+    fill(status, h('div', {class: 'note bad'}, icon('alert'), h('div', {}, h('p', {}, shell.why(state.problem)), h('div', {class: 'row'}, h('a', {class: 'button primary', href: '#/'}, t('query.again'))))));
+  }
+
+  function state(next) {
+    const first = !snapshot;
+    snapshot = next;
+    changed('state', next);
+    bars.snapshot(next);
+    if (first || !photo.querySelector('img')) drawPhotos();
+    if (first) drawChips();
+    if (isFinal(next)) finish();
+    else if (next.status === 'uploading' && !sending.stateOf(id)) sending.resume(id).then((kept) => { if (!kept && !ended && snapshot.status === 'uploading' && next.uploaded_at === null && snapshot.now - birth(id) > 60) abandoned(); });
+  }
+
+  /** The photos: our own first, since they are here; else the server's. */
+  function drawPhotos() {
+    const own = sending.previewsOf(id);
+    const all = own.length ? own : (snapshot?.photos || []).map((one) => api.address(one['1280'] || one['320']));
+    if (!all.length) { fill(photo, h('span', {class: 'nopicture', role: 'img', 'aria-label': t('photo.coming')})); return; }
+    const image = h('img', {src: all[0], alt: t('query.photo'), class: 'whole'});
+    fill(photo, image);
+    fill(thumbs, all.length > 1 ? all.map((url, place) => h('button', {type: 'button', class: 'view', 'aria-pressed': String(place === 0), 'aria-label': t('compare.photo_n', {n: place + 1}), onclick: (event) => {
+      image.src = url;
+      [...thumbs.children].forEach((one) => one.setAttribute('aria-pressed', String(one === event.currentTarget)));
+      cropButton.disabled = place !== 0 || !isFinal(snapshot || {});
+    }}, h('img', {src: url, alt: ''}))) : []);
+  }
+
+  function drawChips() {
+    const {scope, filter, region} = snapshot;
+    const texts = [];
+    if (region) texts.push(t('chip.region'));
+    if (scope && scope !== 'all') texts.push(t(`scope.${scope}`));
+    if (filter?.classes?.length && fieldsTable) texts.push(listed(filter.classes.map((code) => fieldsTable.className(code))));
+    if (filter?.museums?.length) texts.push(listed(filter.museums));
+    if (filter?.period) texts.push(t('chip.period', {from: filter.period[0] ?? '…', to: filter.period[1] ?? '…'}));
+    fill(chips, texts.map((text) => h('span', {class: 'chip'}, text)),
+      texts.length > (region ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow({scope: 'all', classes: [], museums: [], period: null})}));
+  }
+
+  function finish() {
+    const result = snapshot.result;
+    list.setAttribute('aria-busy', 'false');
+    cropButton.disabled = !photo.querySelector('img');
+    bars.close();
+    if (snapshot.status !== 'completed' || !result) { ended_badly(); return; }
+    hits = result.hits;
+    const verdict = result.verdict || {};
+    const nothing = verdict.similar === false || hits.length === 0;
+    draw_hits(result, nothing);
+    classBlock(result.class);
+    drawChips();
+    const seconds = result.completed_at && snapshot.uploaded_at ? result.completed_at - snapshot.uploaded_at : null;
+    stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)}), verdict.collection_size && t('query.among', {n: verdict.collection_size})].filter(Boolean).join(' · ');
+    const there = catalogued(result);
+    const answer = pref(`answer.${id}`);
+    title.textContent = nothing ? t('query.nothing') : t('query.found', {n: result.total ?? hits.length});
+    if (heading === 'h1') shell.title(title.textContent);
+    if (there && !answer) banner(there);
+    else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
+    say(there && !answer ? t('same.said', {name: nameOf(there.hit.record)}) : title.textContent);
+    if (fieldsTable && !writer) {
+      writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, openObject: (object) => shell.go(`${base}/o/${object}`)});
+      if (there && !answer) writer.hold(true);
+      changed('card', writer);
+    }
+    if (dialog === 'wanted') open(wantedObject);
+  }
+
+  function verdictNote(result, nothing) {
+    const verdict = result.verdict || {};
+    if (nothing && !hits.length) return h('div', {class: 'note'}, icon('info'), h('p', {}, t(verdict.collection_size ? 'query.none_here' : 'query.empty_collection')));
+    if (nothing) {
+      return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('query.nothing_why', {score: number(hits[0].score, 3), limit: number(verdict.threshold ?? 0, 3)})),
+        h('p', {class: 'soft'}, t('query.nothing_help'))));
+    }
+    if (verdict.similar === null || verdict.similar === undefined) return h('div', {class: 'note'}, icon('info'), h('p', {}, t('query.uncalibrated')));
+    return h('p', {class: 'soft'}, t('query.calibrated', {limit: number(verdict.threshold ?? 0, 3)}));
+  }
+
+  function draw_hits(result, nothing) {
+    const options = (hit) => ({threshold: result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
+    resultsTitle.textContent = nothing && hits.length ? t('query.nearest') : t('query.results');
+    results.classList.toggle('nothing', nothing);
+    if (nothing && hits.length) {
+      const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, options); under.classList.remove('unseen'); list.querySelector('a')?.focus(); }});
+      fill(list, h('li', {class: 'hits-hidden'}, reveal));
+    } else showHits(list, hits, options);
+    const total = result.total ?? hits.length;
+    under.classList.toggle('unseen', nothing || total <= hits.length);
+    moreButton.querySelector('span').textContent = t('query.more', {n: Math.min(STORED, total) - hits.length});
+  }
+
+  async function more() {
+    moreButton.disabled = true;
+    try {
+      const next = await api.get(`/queries/${id}?hits=${STORED}`);
+      const from = hits.length;
+      hits = next.result.hits;
+      const options = (hit) => ({threshold: next.result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
+      list.append(...hits.slice(from).map((hit) => hitCard(hit, options(hit))));
+      under.classList.add('unseen');
+      list.children[from]?.querySelector('a.cover')?.focus();
+      say(t('query.now_shown', {n: hits.length}));
+    } catch (error) { shell.failed(error); } finally { moreButton.disabled = false; }
+  }
+
+  function ended_badly() {
+    const rejected = snapshot.status === 'rejected';
+    title.textContent = t(rejected ? 'query.rejected' : 'query.failed');
+    if (heading === 'h1') shell.title(title.textContent);
+    const key = `reject.${snapshot.code}`;
+    const translated = t(key);
+    const why = translated !== key ? translated : snapshot.reason || t('code.unknown', {code: snapshot.code || ''});
+    fill(status, h('div', {class: 'note bad'}, icon('alert'), h('div', {}, h('p', {}, why),
+      !rejected && h('p', {class: 'soft'}, t('query.failed_help')),
+      h('div', {class: 'row'}, !rejected && button(t('query.retry'), {kind: 'primary', onclick: retry}), h('a', {class: rejected ? 'button primary' : 'button', href: '#/'}, t('query.again'))))));
+    fill(list);
+    fill(classIn);
+    classBox.classList.add('gone');
+    results.classList.add('gone');
+    cardPlace.classList.add('gone');
+    say(`${title.textContent}. ${why}`, true);
+  }
+
+  async function retry() {
+    await push();
+    watcher.close();
+    snapshot = null;
+    fill(status, bars.node);
+    watcher = start();
+  }
+
+  function classBlock(vote) {
+    const how = certainty(vote);
+    classIn.classList.remove('ghosts');
+    if (how === 'none') { fill(classIn, h('p', {class: 'soft'}, t('class.none'))); return; }
+    const nameIt = (one) => fieldsTable?.className(one.code) || one.name;
+    const row = (one, first) => h('li', {class: first ? 'first' : ''},
+      h('button', {type: 'button', class: 'class-take', title: t('class.take'), 'aria-label': t('class.take_named', {name: nameIt(one), p: percent(one.confidence)}), onclick: () => writer?.takeClass(one.code)},
+        h('span', {class: 'class-name'}, nameIt(one)), h('span', {class: 'num'}, percent(one.confidence))), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
+    fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).slice(0, 3).map((one) => row(one, false))));
+  }
+
+  function banner(there) {
+    const {hit, kind} = there;
+    const number = numberOf(hit.record, hit.object);
+    const text = t(`same.${kind}_text`, {number, name: nameOf(hit.record), p: percent(hit.relation?.probability ?? 0)});
+    const answer = (is) => answered(is, there);
+    fill(status, h('div', {class: 'same', role: 'group', 'aria-labelledby': `same-${id}`},
+      h('a', {class: 'same-pic', href: `#/${base}/o/${hit.object.id}`, 'aria-label': t('hit.compare')}, picture(hit.image, '320')),
+      h('div', {}, h('p', {class: 'same-title', id: `same-${id}`}, text), kind !== 'copy' && h('p', {class: 'soft'}, `${nameOf(hit.record)} · ${number}`),
+        h('div', {class: 'row'}, button(t(kind === 'copy' ? 'same.same_copy' : 'same.same'), {icon: 'check', kind: 'primary', onclick: () => answer('same')}),
+          button(t(kind === 'copy' ? 'same.different_copy' : 'same.different'), {onclick: () => answer('different')}),
+          h('a', {class: 'button quiet', href: `#/${base}/o/${hit.object.id}`}, icon('compare'), h('span', {}, t('hit.compare')))))));
+    place.classList.add('asks');
+  }
+
+  async function answered(is, there) {
+    keep(`answer.${id}`, is);
+    writer?.hold(false);
+    place.classList.remove('asks');
+    fill(status, verdictNote(snapshot.result, false), is === 'same' && sameNote(there.hit));
+    if (is === 'same') writer?.linkTo(there.hit);
+    changed('answer', is);
+    (is === 'same' ? status.querySelector('a, button') : cardPlace.querySelector('button, h2'))?.focus();
+    await feedback(there.hit, is);
+  }
+
+  async function feedback(hit, is) {
+    try {
+      await api.post(`/queries/${id}/feedback`, {object: hit.object.id, is});
+      say(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'));
+    } catch (error) { shell.failed(error); }
+  }
+
+  function sameNote(hit) {
+    return h('div', {class: 'note good'}, icon('check'), h('div', {}, h('p', {}, t('same.is', {number: numberOf(hit.record, hit.object)})),
+      h('div', {class: 'row'}, h('a', {class: 'button small', href: `#/o/${hit.object.id}`}, t('same.open')), button(t('same.mistake'), {kind: 'quiet small', onclick: () => { keep(`answer.${id}`, null); finish(); }}))));
+  }
+
+  function filterForm() {
+    const scope = h('select', {id: `f-scope-${id}`}, SCOPES.map((one) => h('option', {value: one}, t(`scope.${one}`))));
+    const cls = h('select', {id: `f-class-${id}`}, h('option', {value: ''}, t('filter.any_class')));
+    const museum = h('select', {id: `f-museum-${id}`}, h('option', {value: ''}, t('filter.any_museum')));
+    const from = h('input', {id: `f-from-${id}`, inputmode: 'numeric', pattern: '-?[0-9]{1,4}', size: 6});
+    const to = h('input', {id: `f-to-${id}`, inputmode: 'numeric', pattern: '-?[0-9]{1,4}', size: 6});
+    const labelled = (field, key) => h('div', {class: 'field-small'}, h('label', {for: field.id}, t(key)), field);
+    const panel = h('form', {class: 'filters panel', hidden: true, onsubmit: (event) => {
+      event.preventDefault();
+      const year = (field) => (field.value.trim() === '' ? null : Number(field.value));
+      narrow({scope: scope.value, classes: cls.value ? [Number(cls.value)] : [], museums: museum.value ? [museum.value] : [],
+        period: year(from) === null && year(to) === null ? null : [year(from), year(to)]});
+    }}, labelled(scope, 'scope.label'), labelled(cls, 'filter.class'), labelled(museum, 'filter.museum'),
+    h('div', {class: 'row tight'}, labelled(from, 'filter.from'), labelled(to, 'filter.to')),
+    h('button', {type: 'submit', class: 'button primary'}, t('filter.apply')), h('p', {class: 'soft small'}, t('filter.years')));
+    const toggle = button(t('filter.title'), {icon: 'gear', kind: 'quiet', 'aria-expanded': 'false', onclick: () => {
+      panel.hidden = !panel.hidden;
+      toggle.setAttribute('aria-expanded', String(!panel.hidden));
+      if (!panel.hidden) { fillIn(); scope.focus(); }
+    }});
+    const fillIn = () => {
+      scope.value = snapshot?.scope || 'all';
+      cls.value = snapshot?.filter?.classes?.[0] ?? '';
+      museum.value = snapshot?.filter?.museums?.[0] ?? '';
+      from.value = snapshot?.filter?.period?.[0] ?? '';
+      to.value = snapshot?.filter?.period?.[1] ?? '';
+    };
+    return {toggle, panel, ready(found) {
+      cls.append(...found.classes.map((one) => h('option', {value: one.code}, found.className(one.code))));
+      api.me().then((who) => museum.append(...(who.museums || []).map((one) => h('option', {value: typeof one === 'string' ? one : one.id}, typeof one === 'string' ? one : one.name || one.id)))).catch(() => {});
+    }};
+  }
+
+  async function narrow(wanted) {
+    try {
+      const made = await api.post(`/queries/${id}/filter`, wanted);
+      if (changed('replaced', made.id) === undefined) shell.go(`q/${made.id}`);
+    } catch (error) { shell.failed(error); }
+  }
+
+  function startCrop() {
+    const image = photo.querySelector('img');
+    if (!image || box) return;
+    cropButton.disabled = true;
+    box = crop(photo, image, {
+      cancel: () => { box = null; cropButton.disabled = false; cropButton.focus(); },
+      search: async (part) => {
+        try {
+          const made = await api.post(`/queries/${id}/crop`, part);
+          if (changed('replaced', made.id) === undefined) shell.go(`q/${made.id}`);
+        } catch (error) { shell.failed(error); }
+      },
+    });
+  }
+
+  let wantedObject = null;
+  function open(object) {
+    if (dialog && dialog !== 'wanted') { dialog.close(); dialog = null; }
+    wantedObject = object;
+    if (!object) { dialog = null; return; }
+    if (!snapshot?.result) { dialog = 'wanted'; return; }
+    const hit = hits.find((one) => one.object.id === object) || null;
+    const returned = document.activeElement;
+    dialog = compare({
+      photos: snapshot.photos?.length ? snapshot.photos : sending.previewsOf(id).map((url) => ({1280: url})), hit, objectId: object, threshold: snapshot.result.verdict?.threshold, shell,
+      likeHref: `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
+      same: hit ? (is) => { if (hit.object.own) answered(is, {hit, kind: 'same'}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
+      closed: () => {
+        dialog = null;
+        if (wantedObject === object) { wantedObject = null; if (location.hash.startsWith(`#/${base}/o/`)) shell.go(base, true); }
+        (list.querySelector(`[data-object="${CSS.escape(object)}"] a.cover`) || returned)?.focus?.();
+      },
+    });
+  }
+
+  return {open, title, card: () => writer, close() {
+    ended = true;
+    stop();
+    watcher.close();
+    bars.close();
+    box?.close();
+    if (dialog && dialog !== 'wanted') { wantedObject = null; dialog.close(); }
+    writer?.close();
+  }};
+}
+
+/** When a query's id was made, in seconds: its first 12 digits count down. */
+export function birth(id) {
+  const left = parseInt(id.slice(0, 12), 16);
+  return Number.isFinite(left) ? (2 ** 48 - 1 - left) / 1000 : 0;
+}
+
