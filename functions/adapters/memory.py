@@ -1,4 +1,4 @@
-"""In-memory twins of S3 and Milvus, held to the same contract suites as the real ones."""
+"""In-memory twins of S3, its forms and Milvus, held to the same contract suites as the real ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from functions.errors import Reject
-from functions.ports import IndexRow, Match, ObjectInfo, Scope, StoredObject, Vectors
+from functions.ports import IndexRow, Match, ObjectInfo, Scope, StoredObject, UploadForm, Vectors
 
 
 class MemoryStore:
@@ -76,6 +77,28 @@ def _stored(bucket: str, key: str, body: bytes, metadata: Mapping[str, str]) -> 
         metadata={name.lower(): value for name, value in metadata.items()},
     )
     return StoredObject(info=info, body=bytes(body))
+
+
+class MemoryForms:
+    """Forms that a test sends with :meth:`send`. What they allow stands in their fields, unsigned."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def form(
+        self, bucket: str, key: str, *, content_type: str, max_bytes: int, metadata: Mapping[str, str] = {}, seconds: int
+    ) -> UploadForm:
+        """See :class:`functions.ports.Forms`."""
+        kept = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+        return UploadForm(url=bucket, fields={"key": key, "Content-Type": content_type, "most": str(max_bytes), **kept})
+
+    def send(self, form: Mapping[str, Any], body: bytes) -> None:
+        """Upload by a form, as JSON has it. Raises ``Reject`` for a size that it does not allow."""
+        fields = form["fields"]
+        if not 1 <= len(body) <= int(fields["most"]):
+            raise Reject("too-large", f"expected 1 to {fields['most']} bytes, found {len(body)}")
+        kept = {name.removeprefix("x-amz-meta-"): value for name, value in fields.items() if name.startswith("x-amz-meta-")}
+        self._store.put(form["url"], fields["key"], body, content_type=fields["Content-Type"], metadata=kept)
 
 
 class MemoryIndex:
