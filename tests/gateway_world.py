@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -14,8 +13,7 @@ from urllib.parse import unquote, urlsplit
 from starlette.requests import Request
 from starlette.types import Message
 
-from functions.adapters.memory import MemoryForms, MemoryStore
-from functions.adapters.outbox import Outbox
+from functions.adapters.memory import MemoryForms, MemorySockets, MemoryStore
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import upload_id
 from functions.gateway.app import all_calls
@@ -25,7 +23,7 @@ from functions.gateway.identity import Door, Identity, Role, Sessions, unauthori
 from functions.gateway.limits import Limits
 from functions.gateway.parts import Parts
 from functions.gateway.settings import GatewaySettings
-from functions.gateway.watching import Watched, Watching
+from functions.gateway.watching import Watching
 from functions.outcome import Outcome, write
 from functions.runtime.settings import Settings
 
@@ -60,7 +58,7 @@ class KnownTokens:
         return PEOPLE.get(token)
 
 
-class KeptOutbox(Outbox):
+class KeptOutbox:
     """An outbox that keeps what is published."""
 
     def __init__(self) -> None:
@@ -76,35 +74,8 @@ class KeptOutbox(Outbox):
         source: str = "",
         known: Mapping[str, str] = {},
     ) -> None:
-        """See :class:`functions.adapters.outbox.Outbox`."""
+        """See :class:`functions.ports.Publishes`."""
         self.published.append((event_type, data))
-
-
-class ToldWatching(Watching):
-    """A connection to a trigger that is there, and announces what a test says."""
-
-    def __init__(self) -> None:
-        super().__init__("ws://nobody")
-
-    @property
-    def connected(self) -> bool:
-        """See :class:`functions.gateway.watching.Watching`."""
-        return True
-
-    @contextlib.asynccontextmanager
-    async def look(self, topic: str) -> AsyncIterator[Watched]:
-        """See :class:`functions.gateway.watching.Watching`."""
-        reader = Watched()
-        reader.bound.set()
-        self._readers.setdefault(topic, set()).add(reader)
-        try:
-            yield reader
-        finally:
-            self._readers[topic].discard(reader)
-
-    def announce(self, kind: str, topic: str, data: Any) -> None:
-        """An announcement arrives; from within the loop. ``kind`` as ``search.completed``."""
-        self._take({"event": {"type": f"io.museumsearch.{kind}.v1", "topic": topic, "data": data}})
 
 
 @dataclass(frozen=True)
@@ -143,7 +114,7 @@ class GatewayWorld:
     store: MemoryStore = field(default_factory=lambda: MemoryStore("queries", "catalogue", "derived", "results", "state"))
     forms: MemoryForms = field(init=False)
     outbox: KeptOutbox = field(default_factory=KeptOutbox)
-    watching: ToldWatching = field(default_factory=ToldWatching)
+    sockets: MemorySockets = field(default_factory=MemorySockets)
     settings: Settings = field(default_factory=Settings)
     own: GatewaySettings = field(default_factory=lambda: GatewaySettings(museum_session_key=KEY))
     limits: Limits = field(default_factory=lambda: Limits(requests=10_000, uploads=10_000, streams=30))
@@ -164,7 +135,7 @@ class GatewayWorld:
             sessions=Sessions(KEY),
             pictures=Pictures(KEY),
             limits=self.limits,
-            watching=self.watching,
+            watching=Watching(self.sockets),
         )
         self.table = Table([*all_calls(self.parts), *self.more], Door([KnownTokens()], self.parts.sessions), self.limits)
 

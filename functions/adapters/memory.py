@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.errors import Reject
+from functions.errors import Reject, Unavailable
 from functions.ports import IndexRow, Match, ObjectInfo, Scope, StoredObject, UploadForm, Vectors
 
 
@@ -154,3 +156,60 @@ class MemoryIndex:
     def count(self, fingerprint: str) -> int:
         """See :class:`functions.ports.VectorIndex`."""
         return len(self._held(fingerprint))
+
+
+class MemorySocket:
+    """See :class:`functions.ports.Socket`: a trigger that binds at once, and announces what it is told."""
+
+    def __init__(self) -> None:
+        self.topics: set[str] = set()
+        self._frames: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+    async def send(self, frame: dict[str, Any]) -> None:
+        """See :class:`functions.ports.Socket`."""
+        if topic := frame.get("watch"):
+            self.topics.add(topic)
+            self._frames.put_nowait({"bound": topic})
+        self.topics.discard(frame.get("unwatch", ""))
+
+    async def frames(self) -> AsyncIterator[dict[str, Any]]:
+        """See :class:`functions.ports.Socket`."""
+        while (frame := await self._frames.get()) is not None:
+            yield frame
+
+    def tell(self, frame: dict[str, Any] | None) -> None:
+        """A frame comes; ``None``: the connection ends."""
+        self._frames.put_nowait(frame)
+
+
+class MemorySockets:
+    """See :class:`functions.ports.Sockets`. ``there``: whether anybody answers."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.open_now: list[MemorySocket] = []
+        self.opened = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[MemorySocket]:
+        """See :class:`functions.ports.Sockets`."""
+        if not self.there:
+            raise Unavailable("trigger", "nobody answers")
+        socket = MemorySocket()
+        self.opened += 1
+        self.open_now.append(socket)
+        try:
+            yield socket
+        finally:
+            self.open_now.remove(socket)
+
+    def announce(self, kind: str, topic: str, data: Any = None) -> None:
+        """An announcement for everybody who is bound to its topic; ``kind`` as ``search.completed``."""
+        for socket in self.open_now:
+            if topic in socket.topics:
+                socket.tell({"event": {"type": f"io.museumsearch.{kind}.v1", "topic": topic, "data": data or {}}})
+
+    def cut(self) -> None:
+        """Every connection ends."""
+        for socket in self.open_now:
+            socket.tell(None)
