@@ -25,6 +25,8 @@ COOKIE = "museum_session"
 COOKIE_AGE = 3600
 """Seconds."""
 MAX_TOKEN = 8192
+COOLDOWN = 10.0
+"""Seconds between looks for a key that nobody knows: else whoever sends nonsense makes us ask the issuer each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +122,11 @@ class Issuer:
 class Oidc:
     """JWTs of an issuer, checked against its keys, which are fetched once and again when an unknown one signs. Thread-safe."""
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Issuer, *, cooldown: float = COOLDOWN) -> None:
         from jwt import PyJWKClient
 
         self._issuer = issuer
-        self._keys = PyJWKClient(issuer.keys, cache_keys=True, lifespan=3600, timeout=5)
+        self._keys = PyJWKClient(issuer.keys, cache_keys=True, lifespan=3600, timeout=5, cooldown_duration=cooldown)
 
     def identity(self, token: str) -> Identity | None:
         """See :class:`Tokens`."""
@@ -150,12 +152,18 @@ class Oidc:
         except jwt.PyJWTError as error:
             raise unauthorised(f"the token is not one of {self._issuer.issuer}: {error}", "token-invalid") from None
         return checked(
-            str(claims.get(self._issuer.museum_claim, "")),
-            str(claims.get(self._issuer.owner_claim, "")),
+            text_of(claims, self._issuer.museum_claim),
+            text_of(claims, self._issuer.owner_claim),
             roles_of(claims, self._issuer.roles_claim),
             token=fingerprint(token),
             expires=float(claims["exp"]),
         )
+
+
+def text_of(claims: Mapping[str, Any], claim: str) -> str:
+    """A claim that is a text; what is none names nobody."""
+    value = claims.get(claim)
+    return value if isinstance(value, str) else ""
 
 
 def roles_of(claims: Mapping[str, Any], claim: str) -> tuple[Role, ...]:

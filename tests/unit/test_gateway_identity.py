@@ -1,0 +1,204 @@
+"""Who may come in: tokens of a file, JWTs of an issuer, and the cookie."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from functions.gateway import tokens
+from functions.gateway.identity import COOKIE_AGE, Door, Identity, Issuer, Oidc, Sessions, TokenFile, fingerprint
+from functions.gateway.problems import Problem
+
+SESSIONS = Sessions("k" * 32)
+
+
+def refused(door: Door, header: str, cookie: str = "", *, reading: bool = False) -> tuple[int, str]:
+    """Status and code of a refusal."""
+    with pytest.raises(Problem) as raised:
+        door.identity(header, cookie, reading=reading)
+    return raised.value.status, raised.value.code
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A token file with Anna's token."""
+    path = tmp_path / "tokens.json"
+    tokens.keep(path, "anna's", museum="north", owner="anna", roles=("registrar",))
+    return path
+
+
+def test_a_token_file_keeps_hashes_and_only_its_owner_reads_it(file: Path) -> None:
+    """Who steals it has no token."""
+    assert "anna's" not in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    who = Door([TokenFile(file)], SESSIONS).identity("Bearer anna's", "", reading=False)
+    assert (who.museum, who.owner, who.roles, who.token) == ("north", "anna", ("registrar",), fingerprint("anna's"))
+
+
+def test_a_token_that_is_added_is_let_in_at_once_and_one_that_is_taken_out_is_not(file: Path) -> None:
+    """The file is read again when it changes; where it is gone, nobody is let in."""
+    door = Door([TokenFile(file)], SESSIONS)
+    assert refused(door, "Bearer boris's") == (401, "token-unknown")
+    tokens.keep(file, "boris's", museum="north", owner="boris", roles=("visitor",))
+    assert door.identity("Bearer boris's", "", reading=False).owner == "boris"
+    tokens.write(file, {})
+    assert refused(door, "Bearer anna's") == (401, "token-unknown")
+    file.unlink()
+    assert refused(door, "Bearer boris's") == (401, "token-unknown")
+
+
+def test_a_token_ends_with_its_days(file: Path) -> None:
+    """And says so."""
+    tokens.write(
+        file, tokens.read(file) | {fingerprint("old"): tokens.Entry(museum="north", owner="anna", expires=time.time() - 1)}
+    )
+    assert refused(Door([TokenFile(file)], SESSIONS), "Bearer old") == (401, "token-expired")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../north", "a b", "музей", "x" * 65, "a\n"])
+def test_a_museum_that_could_be_another_part_of_a_key_is_refused(file: Path, name: str) -> None:
+    """When it is written, and when it is read."""
+    with pytest.raises(Problem, match="expected a museum"):
+        tokens.keep(file, "t", museum=name, owner="anna", roles=("visitor",))
+    tokens.write(file, {fingerprint("t"): tokens.Entry(museum=name, owner="anna")})
+    assert refused(Door([TokenFile(file)], SESSIONS), "Bearer t") == (403, "bad-identity")
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic anna's", "anna's", "Bearer " + "x" * 9000])
+def test_only_a_bearer_token_is_one(file: Path, header: str) -> None:
+    """Another scheme, none, or an endless one."""
+    assert refused(Door([TokenFile(file)], SESSIONS), header) == (401, "unauthorised")
+
+
+def test_a_cookie_is_one_hour_of_reading(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says who, is signed, and changes nothing: a page elsewhere could make a browser send it."""
+    door = Door([TokenFile(file)], SESSIONS)
+    cookie = SESSIONS.cookie(door.identity("Bearer anna's", "", reading=False))
+    assert door.identity("", cookie, reading=True).owner == "anna"
+    assert refused(door, "", cookie, reading=False) == (401, "unauthorised")
+    assert refused(door, "", cookie[:-2] + "xx", reading=True) == (401, "unauthorised")
+    assert refused(door, "", Sessions("another key").cookie(Identity(museum="north", owner="anna")), reading=True)[0] == 401
+    later = time.time() + COOKIE_AGE + 5
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: later)
+    assert refused(door, "", cookie, reading=True) == (401, "unauthorised")
+
+
+def test_a_cookie_does_not_outlive_its_token() -> None:
+    """Half an hour of a token is half an hour of its cookie."""
+    cookie = SESSIONS.cookie(Identity(museum="north", owner="anna", expires=time.time() - 1))
+    assert SESSIONS.identity(cookie) is None
+
+
+# an issuer
+
+
+class Keys:
+    """An issuer's keys behind an address, and what it signs."""
+
+    def __init__(self) -> None:
+        self.keys = {"one": rsa.generate_private_key(65537, 2048)}
+        self.asked = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                """The JWKS."""
+                outer.asked += 1
+                public = [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) for key in outer.keys.values()]
+                named = [{**key, "kid": kid, "use": "sig"} for kid, key in zip(outer.keys, public, strict=True)]
+                body = json.dumps({"keys": named}).encode()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
+
+    def token(self, kid: str = "one", **claims: Any) -> str:
+        """A signed one."""
+        told = {"iss": "https://id.example", "aud": "museum-search", "exp": time.time() + 60, "sub": "anna", "museum": "north"}
+        return jwt.encode({**told, **claims}, self.keys[kid], algorithm="RS256", headers={"kid": kid})
+
+    @property
+    def door(self) -> Door:
+        """Lets in whom it signs for."""
+        issuer = Issuer(issuer="https://id.example", audience="museum-search", keys=self.url)
+        return Door([Oidc(issuer, cooldown=0.0)], SESSIONS)
+
+
+@pytest.fixture
+def issuer() -> Iterator[Keys]:
+    """Serving."""
+    keys = Keys()
+    yield keys
+    keys.server.shutdown()
+    keys.server.server_close()
+
+
+def test_claims_say_who_and_what_she_may(issuer: Keys) -> None:
+    """Roles as a list or as words; those of another service are none of ours."""
+    door = issuer.door
+    who = door.identity(f"Bearer {issuer.token(roles=['registrar', 'offline_access'])}", "", reading=False)
+    assert (who.museum, who.owner, who.roles) == ("north", "anna", ("registrar",))
+    assert door.identity(f"Bearer {issuer.token(roles='admin else')}", "", reading=False).roles == ("admin",)
+    assert door.identity(f"Bearer {issuer.token()}", "", reading=False).roles == ("visitor",)
+    assert issuer.asked == 1, "the keys are kept"
+
+
+def test_a_new_key_is_fetched_when_it_first_signs(issuer: Keys) -> None:
+    """Issuers change keys."""
+    door = issuer.door
+    door.identity(f"Bearer {issuer.token()}", "", reading=False)
+    issuer.keys["two"] = rsa.generate_private_key(65537, 2048)
+    assert door.identity(f"Bearer {issuer.token('two')}", "", reading=False).owner == "anna"
+
+
+@pytest.mark.parametrize(
+    ("claims", "answer"),
+    [
+        ({"exp": time.time() - 3600}, (401, "token-expired")),
+        ({"aud": "another"}, (401, "token-invalid")),
+        ({"iss": "https://evil.example"}, (401, "token-invalid")),
+        ({"museum": None}, (403, "bad-identity")),
+        ({"museum": "../south"}, (403, "bad-identity")),
+        ({"sub": "a/b"}, (403, "bad-identity")),
+    ],
+    ids=["expired", "audience", "issuer", "no museum", "museum", "owner"],
+)
+def test_a_token_that_is_not_meant_for_us_is_refused(issuer: Keys, claims: dict[str, Any], answer: tuple[int, str]) -> None:
+    """With the reason."""
+    assert refused(issuer.door, f"Bearer {issuer.token(**claims)}") == answer
+
+
+def test_a_token_that_was_not_signed_by_the_issuer_is_refused(issuer: Keys) -> None:
+    """Another key under its name, no signature, or a secret as if the public key were one."""
+    good, other = issuer.token(), rsa.generate_private_key(65537, 2048)
+    claims, head = jwt.decode(good, options={"verify_signature": False}), {"kid": "one"}
+    forged = jwt.encode(claims, other, algorithm="RS256", headers=head)
+    bare = jwt.encode(claims, None, algorithm="none", headers=head)  # type: ignore[arg-type]  # what an attacker may send
+    for token in (forged, bare, good[:-4] + "AAAA"):
+        assert refused(issuer.door, f"Bearer {token}") == (401, "token-invalid")
+
+
+def test_an_issuer_that_does_not_answer_is_not_the_callers_fault() -> None:
+    """503: it may try again."""
+    key = rsa.generate_private_key(65537, 2048)
+    token = jwt.encode({"exp": time.time() + 60}, key, algorithm="RS256", headers={"kid": "one"})
+    issuer = Oidc(Issuer(issuer="https://id.example", audience="museum-search", keys="http://127.0.0.1:9/jwks"))
+    with pytest.raises(Problem) as raised:
+        issuer.identity(token)
+    assert (raised.value.status, raised.value.code) == (503, "issuer-unavailable")
