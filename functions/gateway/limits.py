@@ -36,11 +36,14 @@ class Limits:
         """Some photos more. Raises ``Problem`` 429."""
         self._take(self._uploads, token, "uploads", f"at most {self._uploads.amount} photos a day", photos)
 
-    @contextmanager
-    def stream(self, token: str) -> Iterator[None]:
-        """While a stream is open. Raises ``Problem`` 429."""
+    def may_stream(self, token: str) -> None:
+        """Whether one stream more may be opened. Raises ``Problem`` 429."""
         if self._open[token] >= self._streams:
             raise too_many(f"at most {self._streams} open streams: close another page of yours", 5)
+
+    @contextmanager
+    def stream(self, token: str) -> Iterator[None]:
+        """While a stream is open."""
         self._open[token] += 1
         try:
             yield

@@ -57,6 +57,7 @@ def calls(parts: Parts) -> list[Call]:
         known = await in_thread(parts.queries(asked.identity).known, asked.params["id"])
         if known is None:
             raise not_found("query")
+        parts.limits.may_stream(asked.identity.token)
         return Stream(parts, asked.identity, known)
 
     return [

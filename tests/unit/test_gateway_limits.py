@@ -1,0 +1,175 @@
+"""How much one token may ask for, and what a call may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from functions.gateway import progress
+from functions.gateway.app import policy
+from functions.gateway.call import MAX_BODY
+from functions.gateway.identity import Identity
+from functions.gateway.limits import Limits
+from tests.gateway_world import NORTH, GatewayWorld
+
+GIVEN = {"filename": "a.jpg", "content_type": "image/jpeg", "size": 5}
+
+
+@pytest.fixture
+def world() -> Iterator[GatewayWorld]:
+    """A strict one."""
+    with GatewayWorld(limits=Limits(requests=6, uploads=4, streams=2)) as made:
+        yield made
+
+
+def test_too_many_requests_are_refused_for_their_token_alone(world: GatewayWorld) -> None:
+    """429 says when to come again."""
+    answers = [world.ask("GET", "/api/me").status for _ in range(7)]
+    assert answers == [200] * 6 + [429]
+    refused = world.ask("GET", "/api/me")
+    assert refused.code == (429, "too-many")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert world.ask("GET", "/api/me", who="colleague").status == 200
+
+
+def test_photos_are_counted_and_not_requests(world: GatewayWorld) -> None:
+    """Three parts are three."""
+    assert world.ask("POST", "/api/uploads", {**GIVEN, "parts": [GIVEN] * 3}).status == 201
+    refused = world.ask("POST", "/api/uploads", {**GIVEN, "parts": [GIVEN] * 2})
+    assert refused.code == (429, "too-many")
+    assert int(refused.headers["retry-after"]) > 60
+    assert world.ask("POST", "/api/uploads", GIVEN).status == 201
+
+
+def test_streams_are_bounded_and_free_again_when_they_end(world: GatewayWorld) -> None:
+    """A page that is closed makes room."""
+    query = world.queried(b"photo")
+
+    async def three() -> tuple[int, int]:
+        address = f"/api/queries/{query}/events"
+        streams = [asyncio.create_task(world.asking("GET", address)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        third = await world.asking("GET", address)
+        streams[0].cancel()
+        await asyncio.gather(streams[0], return_exceptions=True)
+        fourth = asyncio.create_task(world.asking("GET", address))
+        await asyncio.sleep(0.05)
+        open_now = world.parts.watching.readers
+        for stream in (streams[1], fourth):
+            stream.cancel()
+        await asyncio.gather(streams[1], fourth, return_exceptions=True)
+        return third.status, open_now
+
+    assert world.run(three()) == (429, 2)
+    assert world.parts.watching.readers == 0
+
+
+def test_a_reader_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept for it."""
+    monkeypatch.setattr(progress, "SLOW", 0.05)
+    with GatewayWorld() as world:
+        query = world.queried(b"photo")
+        known = world.parts.queries_of(NORTH, "anna").known(query)
+        assert known is not None
+
+        async def stuck(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+        async def never() -> Any:
+            await asyncio.Event().wait()
+
+        async def read() -> None:
+            stream = progress.Stream(world.parts, Identity(museum=NORTH, owner="anna"), known)
+            await asyncio.wait_for(stream({"type": "http"}, never, stuck), 2)
+
+        world.run(read())
+        assert world.parts.watching.readers == 0
+
+
+def test_streams_end_when_the_process_is_told_to_end() -> None:
+    """Their readers go on with another replica."""
+    with GatewayWorld() as world:
+        query = world.queried(b"photo")
+
+        async def end() -> int:
+            stream = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
+            await asyncio.sleep(0.1)
+            world.parts.end()
+            return (await asyncio.wait_for(stream, 2)).status
+
+        assert world.run(end()) == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "answer"),
+    [
+        ("POST", "/api/uploads", b"{", {}, (422, "bad-request")),
+        ("POST", "/api/uploads", b"[" * 100_000, {}, (422, "bad-request")),
+        ("POST", "/api/uploads", b"\xff\xfe", {}, (422, "bad-request")),
+        ("POST", "/api/uploads", b" " * (MAX_BODY + 1), {}, (413, "too-large")),
+        ("POST", "/api/uploads", b"{}", {"content-type": "text/plain"}, (415, "wrong-content-type")),
+        ("PUT", "/api/uploads", b"{}", {}, (405, "method-not-allowed")),
+        ("GET", "/api/queries?colour=red", None, {}, (400, "unknown-parameter")),
+        ("GET", "/api/queries?limit=1000", None, {}, (400, "bad-parameter")),
+        ("GET", "/api/queries?cursor=../..", None, {}, (400, "bad-parameter")),
+        ("GET", "/api/queries/..%2f..%2fsouth", None, {}, (404, "not-found")),
+        ("GET", "/api/queries/" + "x" * 2048, None, {}, (404, "not-found")),
+        ("GET", "/api/queries/%D1%8E", None, {}, (404, "not-found")),
+        ("GET", "/api/images/x/320.jpg", None, {}, (404, "not-found")),
+    ],
+)
+def test_what_is_no_call_is_a_problem_with_a_reason(
+    method: str, path: str, body: bytes | None, headers: dict[str, str], answer: tuple[int, str]
+) -> None:
+    """Whatever comes."""
+    with GatewayWorld() as world:
+        reply = world.ask(method, path, body, headers=headers)
+        assert reply.code == answer
+        assert len(reply.json["detail"]) > 10
+
+
+def test_a_store_that_is_away_is_said_and_not_a_mistake_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After, and no secret in it."""
+    from functions.errors import Unavailable
+
+    with GatewayWorld() as world:
+        query = world.queried(b"photo")
+
+        def away(*_: Any, **__: Any) -> None:
+            raise Unavailable("s3", "http://key:secret@store refused")
+
+        monkeypatch.setattr(world.store, "get", away)
+        reply = world.ask("GET", f"/api/queries/{query}")
+        assert reply.code == (503, "unavailable")
+        assert reply.headers["retry-after"]
+        assert "secret" not in reply.body.decode()
+
+
+def test_a_bug_is_a_problem_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cause is in the log, not in the answer."""
+    with GatewayWorld() as world:
+        monkeypatch.setattr(world.store, "get", lambda *_, **__: 1 / 0)
+        reply = world.ask("GET", "/api/queries/abc")
+        assert reply.code == (500, "bug")
+        assert "division" not in reply.json["detail"]
+
+
+def test_the_page_may_load_its_own_scripts_alone() -> None:
+    """And send to S3."""
+    rules = dict(rule.split(" ", 1) for rule in policy("http://s3.example:9000/path").split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert rules["connect-src"] == "'self' http://s3.example:9000"
+    assert "unsafe" not in str(rules)
+
+
+def test_a_request_of_the_framework_is_answered_by_the_table() -> None:
+    """The dispatcher takes a path as the server decoded it."""
+    with GatewayWorld() as world:
+        scope = {"type": "http", "method": "GET", "path": "/api/me", "query_string": b"", "headers": []}
+        assert world.run(world.table(Request(scope))).status_code == 401
