@@ -16,7 +16,7 @@ const ROUTES = [
   [/^drafts$/, 'drafts', []],
   [/^d\/([^/]+)$/, 'draft', ['id']],
   [/^batch$/, 'batches', []],
-  [/^batch\/([^/]+)(?:\/([\w-]+))?$/, 'batch', ['name', 'item']],
+  [/^batch\/([^/]+)(?:\/([\w-]+))?(?:\/o\/([^/]+))?$/, 'batch', ['name', 'item', 'object']],
   [/^settings$/, 'settings', []],
 ];
 const VIEWS = {
@@ -187,6 +187,7 @@ async function begin() {
 
 function listen() {
   addEventListener('hashchange', () => { tokenOfAddress(); show(); });
+  document.addEventListener('left', signIn);
   document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
   document.addEventListener('dragover', (event) => {
