@@ -4,7 +4,7 @@ import * as api from '../api.js';
 import {start} from '../batchrun.js';
 import {button, fill, h, icon, say, toast} from '../dom.js';
 import {best, grouped, joined, moved, split, stem} from '../grouping.js';
-import {day, lang, t} from '../i18n.js';
+import {day, t, written} from '../i18n.js';
 import {keep, pref} from '../prefs.js';
 import {table} from '../records.js';
 
@@ -121,7 +121,7 @@ export function show(main, params, shell) {
 
   function suggested() {
     const now = new Date();
-    const date = new Intl.DateTimeFormat(lang, {day: 'numeric', month: 'long'}).format(now);
+    const date = new Intl.DateTimeFormat(written(), {day: 'numeric', month: 'long'}).format(now);
     const used = new Set(pref('batches', []).map((one) => one.name));
     const name = `${date}, ${t(now.getHours() < 12 ? 'batch.morning' : 'batch.afternoon')}`;
     for (let i = 1; ; i += 1) {

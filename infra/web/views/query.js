@@ -245,6 +245,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     classBox.classList.add('gone');
     results.classList.add('gone');
     cardPlace.classList.add('gone');
+    jump.classList.add('gone');
+    cropButton.hidden = true;
     say(`${title.textContent}. ${why}`, true);
   }
 
@@ -262,8 +264,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (how === 'none') { fill(classIn, h('p', {class: 'soft'}, t('class.none'))); return; }
     const nameIt = (one) => fieldsTable?.className(one.code) || one.name;
     const row = (one, first) => h('li', {class: first ? 'first' : ''},
-      h('button', {type: 'button', class: 'class-take', title: t('class.take'), 'aria-label': t('class.take_named', {name: nameIt(one), p: percent(one.confidence)}), onclick: () => writer?.takeClass(one.code)},
-        h('span', {class: 'class-name'}, nameIt(one)), h('span', {class: 'num'}, percent(one.confidence))), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
+      h('button', {type: 'button', class: 'class-take', title: t('class.take'), onclick: () => writer?.takeClass(one.code)},
+        h('span', {class: 'class-name'}, nameIt(one)), ' ', h('span', {class: 'num'}, percent(one.confidence)), h('span', {class: 'sr'}, ` ${t('class.take')}`)), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
     fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).slice(0, 3).map((one) => row(one, false))));
   }
 
