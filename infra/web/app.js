@@ -16,7 +16,7 @@ const ROUTES = [
   [/^drafts$/, 'drafts', []],
   [/^d\/([^/]+)$/, 'draft', ['id']],
   [/^batch$/, 'batches', []],
-  [/^batch\/([^/]+)(?:\/([\w-]+))?$/, 'batch', ['name', 'item']],
+  [/^batch\/([^/]+)(?:\/([\w-]+))?(?:\/o\/([^/]+))?$/, 'batch', ['name', 'item', 'object']],
   [/^settings$/, 'settings', []],
 ];
 const VIEWS = {
@@ -157,7 +157,7 @@ function top() {
         NAVIGATION.map(([path, sign, key]) => h('a', {href: `#/${path}`}, icon(sign), h('span', {}, t(key))))),
       h('div', {class: 'row tools'},
         h('span', {id: 'museum', class: 'soft museum'}),
-        h('button', {type: 'button', class: 'button bare', lang: other, 'aria-label': t('app.language'), title: t('app.language'),
+        h('button', {type: 'button', class: 'button bare', lang: other, 'aria-label': `${other.toUpperCase()}: ${t('app.language')}`, title: t('app.language'),
           onclick: async () => { await i18n.change(other); top(); await show({focus: false, fresh: true}); }}, other.toUpperCase()),
         button(t(`theme.${theme}`), {icon: {auto: 'auto', light: 'sun', dark: 'moon'}[theme], bare: true, id: 'theme',
           onclick: () => { keep('theme', next); paint(); top(); document.getElementById('theme').focus(); say(t(`theme.${next}`)); }}))));
@@ -187,6 +187,7 @@ async function begin() {
 
 function listen() {
   addEventListener('hashchange', () => { tokenOfAddress(); show(); });
+  document.addEventListener('left', signIn);
   document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
   document.addEventListener('dragover', (event) => {

@@ -327,7 +327,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     remember('');
     let count = 0;
     for (const [name, list] of Object.entries(offers)) {
-      if (values[name] || !rows[name] || fields.byName[name].kind !== 'offered') continue;
+      if (!list.length || values[name] || !rows[name] || fields.byName[name].kind !== 'offered') continue;
       const offer = list[at[name] ?? 0];
       const value = valueOf(name, offer);
       apply(name, value, {object: offer.sources[0]?.id, value});
@@ -595,7 +595,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     else if (command && code === 'KeyY') { event.preventDefault(); redo(); }
     else if (event.altKey && (key === 'ArrowDown' || key === 'ArrowUp')) {
       const name = event.target.closest?.('[data-field]')?.dataset.field;
-      if (!name || !offers[name]) return;
+      if (!name || !offers[name]?.length) return;
       event.preventDefault();
       const list = offers[name];
       const taken = list.findIndex((one) => valueOf(name, one) === values[name]);
@@ -619,6 +619,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   return {
     hold, takeAll, takeClass, takeFrom, linkTo, check, ready, save, node, allButton,
+    /** The draft's photos were changed beside: its tag is another now. */
+    renewed(etag) { if (saved && !saving) saved.etag = etag; },
     get draft() { return saved?.id; },
     get state() { return saved ? state : 'none'; },
     focus() { (allButton.hidden || allButton.disabled ? title : allButton).focus(); },

@@ -6,6 +6,7 @@ export const LANGUAGES = ['ru', 'en'];
 let texts = {};
 let plurals = new Intl.PluralRules('ru');
 export let lang = 'ru';
+let locale = 'ru-RU';
 
 /** The language asked for before, else the browser's first that we have, else Russian. */
 export function preferred() {
@@ -19,6 +20,7 @@ export async function load(wanted = preferred()) {
   const answer = await fetch(new URL(`lang/${wanted}.json`, import.meta.url));
   texts = await answer.json();
   lang = wanted;
+  locale = (navigator.languages || []).find((one) => one.startsWith(`${lang}-`)) || {ru: 'ru-RU', en: 'en-GB'}[lang];
   plurals = new Intl.PluralRules(lang);
   document.documentElement.lang = lang;
 }
@@ -45,16 +47,19 @@ export function has(key) {
   return key in texts;
 }
 
+/** The locale that numbers and dates are written in. */
+export const written = () => locale;
+
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(lang, {maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
+  return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
 }
 
 export function score(value) {
-  return new Intl.NumberFormat(lang, {maximumFractionDigits: 3, minimumFractionDigits: 3}).format(value);
+  return new Intl.NumberFormat(locale, {maximumFractionDigits: 3, minimumFractionDigits: 3}).format(value);
 }
 
 export function percent(share) {
-  return new Intl.NumberFormat(lang, {style: 'percent', maximumFractionDigits: 0}).format(share);
+  return new Intl.NumberFormat(locale, {style: 'percent', maximumFractionDigits: 0}).format(share);
 }
 
 export function bytes(size) {
@@ -75,14 +80,14 @@ export function moment(epoch) {
   const today = new Date().toDateString() === date.toDateString();
   const year = date.getFullYear() === new Date().getFullYear() ? {} : {year: 'numeric'};
   const form = today ? {hour: '2-digit', minute: '2-digit'} : {day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit', ...year};
-  return new Intl.DateTimeFormat(lang, form).format(date);
+  return new Intl.DateTimeFormat(locale, form).format(date);
 }
 
 export function day(epoch) {
-  return new Intl.DateTimeFormat(lang, {day: 'numeric', month: 'long', year: 'numeric'}).format(new Date(epoch * 1000));
+  return new Intl.DateTimeFormat(locale, {day: 'numeric', month: 'long', year: 'numeric'}).format(new Date(epoch * 1000));
 }
 
 /** Names as one phrase: «a, b и c». */
 export function listed(names) {
-  return new Intl.ListFormat(lang, {type: 'conjunction'}).format(names);
+  return new Intl.ListFormat(locale, {type: 'conjunction'}).format(names);
 }

@@ -23,18 +23,23 @@ export function listen(id, heard) {
  * Begin a query of prepared photos and return its id at once; the bytes follow.
  * `more` is what the gateway is told beside them: batch, wait, scope, filter.
  */
-export async function begin(photos, more = {}, {key, alone} = {}) {
+export async function begin(photos, more = {}, {key, name} = {}) {
   const told = photos.map(({name, type, size}) => ({filename: name, content_type: type, size}));
   const made = await post('/uploads', {...told[0], ...(told.length > 1 ? {parts: told} : {}), ...more});
   const forms = made.upload && told.length === 1 && !made.parts?.length ? [made.upload] : made.parts;
   previews.set(made.id, photos.filter((one) => one.preview).map((one) => URL.createObjectURL(one.preview)));
-  const send = {key: key || made.id, id: made.id, batch: more.batch, forms, more,
+  const send = {key: key || made.id, id: made.id, name, batch: more.batch, forms, more,
     photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))};
   await outbox.put(send);
-  const sent = carry(send);
-  if (alone) await sent;
-  else sent.catch(() => {});
+  carry(send).catch(() => {});
   return made.id;
+}
+
+/** Resolves when a query's photos are up; throws what stopped them. */
+export async function ended(id) {
+  const one = running.get(id);
+  if (!one) return;
+  await one.sent;
 }
 
 /** Go on with an upload that an earlier page began. Resolves to the id under which it goes on, or null where nothing was kept. */
@@ -56,10 +61,16 @@ export async function again(id) {
   return begin(send.photos, send.more);
 }
 
-async function carry(send) {
-  const state = {share: 0, loaded: 0, total: send.photos.reduce((sum, one) => sum + one.size, 0), problem: null, done: false};
-  const one = {state, ears: new Set()};
+function carry(send) {
+  const one = {state: null, ears: new Set(), sent: null};
   running.set(send.id, one);
+  one.sent = carried(send, one);
+  return one.sent;
+}
+
+async function carried(send, one) {
+  const state = {share: 0, loaded: 0, total: send.photos.reduce((sum, one) => sum + one.size, 0), problem: null, done: false};
+  one.state = state;
   const tell = () => one.ears.forEach((heard) => heard(state));
   const loaded = send.photos.map(() => 0);
   const count = (index, bytes) => {
@@ -70,7 +81,7 @@ async function carry(send) {
   };
   try {
     for (const [index, photo] of send.photos.entries()) {
-      await patiently(() => form(send.forms[index], photo, (bytes) => count(index, bytes)), state, tell);
+      await patiently(() => formPost(send.forms[index], photo, (bytes) => count(index, bytes)), state, tell);
     }
     await patiently(() => call('POST', `/queries/${send.id}/uploaded`, {body: {}}), state, tell);
     state.share = 1;
@@ -101,12 +112,13 @@ async function patiently(work, state, tell) {
   }
 }
 
-function reachable(ms) {
+/** Resolves when the connection is back, or after `ms`. */
+export function reachable(ms) {
   return Promise.race([pause(ms), new Promise((done) => window.addEventListener('online', done, {once: true}))]);
 }
 
 /** POST one photo to the store: the form's fields, then the file last. */
-function form({url, fields}, photo, progress) {
+export function formPost({url, fields}, photo, progress) {
   return new Promise((done, failed) => {
     const data = new FormData();
     for (const [name, value] of Object.entries(fields)) data.append(name, value);
@@ -130,4 +142,3 @@ function refusal(text) {
   return {EntityTooLarge: 'too-large', AccessDenied: 'form-expired', PolicyNotSatisfied: 'form-expired'}[code] || 'upload-refused';
 }
 
-export const pending = outbox;

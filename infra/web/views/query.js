@@ -35,9 +35,10 @@ export function show(main, params, shell) {
 
 /**
  * Everything about one query in `place`: used alone, and in a batch's worklist.
- * `base` is its address; `changed(what, value)` tells the worklist; `batch` is the batch's name and own fields.
+ * `base` is its address; `changed(what, value)` tells the worklist; `batch` is the batch's name and own fields; `next()` goes on
+ * when the card is checked.
  */
-export function workplace(place, {id, shell, heading, base, changed = () => {}, batch, draftId}) {
+export function workplace(place, {id, shell, heading, base, changed = () => {}, batch, draftId, next}) {
   let snapshot = null;
   let hits = [];
   let dialog = null;
@@ -177,13 +178,13 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)}), verdict.collection_size && t('query.among', {n: verdict.collection_size})].filter(Boolean).join(' · ');
     const there = catalogued(result);
     const answer = pref(`answer.${id}`);
-    title.textContent = nothing ? t('query.nothing') : t('query.found', {n: result.total ?? hits.length});
+    title.textContent = t(nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     if (there && !answer) banner(there);
     else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
     say(there && !answer ? t('same.said', {name: nameOf(there.hit.record)}) : title.textContent);
     if (fieldsTable && !writer) {
-      writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, openObject: (object) => shell.go(`${base}/o/${object}`)});
+      writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
       if (there && !answer) writer.hold(true);
       changed('card', writer);
     }
@@ -198,7 +199,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
         h('p', {class: 'soft'}, t('query.nothing_help'))));
     }
     if (verdict.similar === null || verdict.similar === undefined) return h('div', {class: 'note'}, icon('info'), h('p', {}, t('query.uncalibrated')));
-    return h('p', {class: 'soft'}, t('query.calibrated', {limit: number(verdict.threshold ?? 0, 3)}));
+    const above = hits.filter((hit) => hit.score >= verdict.threshold).length;
+    return h('p', {class: 'soft'}, t('query.calibrated', {n: above, all: hits.length, limit: number(verdict.threshold ?? 0, 3)}));
   }
 
   function draw_hits(result, nothing) {
@@ -243,6 +245,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     classBox.classList.add('gone');
     results.classList.add('gone');
     cardPlace.classList.add('gone');
+    jump.classList.add('gone');
+    cropButton.hidden = true;
     say(`${title.textContent}. ${why}`, true);
   }
 
@@ -260,8 +264,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (how === 'none') { fill(classIn, h('p', {class: 'soft'}, t('class.none'))); return; }
     const nameIt = (one) => fieldsTable?.className(one.code) || one.name;
     const row = (one, first) => h('li', {class: first ? 'first' : ''},
-      h('button', {type: 'button', class: 'class-take', title: t('class.take'), 'aria-label': t('class.take_named', {name: nameIt(one), p: percent(one.confidence)}), onclick: () => writer?.takeClass(one.code)},
-        h('span', {class: 'class-name'}, nameIt(one)), h('span', {class: 'num'}, percent(one.confidence))), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
+      h('button', {type: 'button', class: 'class-take', title: t('class.take'), onclick: () => writer?.takeClass(one.code)},
+        h('span', {class: 'class-name'}, nameIt(one)), ' ', h('span', {class: 'num'}, percent(one.confidence)), h('span', {class: 'sr'}, ` ${t('class.take')}`)), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
     fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).slice(0, 3).map((one) => row(one, false))));
   }
 
@@ -286,8 +290,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     fill(status, verdictNote(snapshot.result, false), is === 'same' && sameNote(there.hit));
     if (is === 'same') writer?.linkTo(there.hit);
     changed('answer', is);
-    (is === 'same' ? status.querySelector('a, button') : cardPlace.querySelector('button, h2'))?.focus();
+    if (is === 'same') (status.querySelector('a, button'))?.focus();
+    else writer?.focus();
     await feedback(there.hit, is);
+    if (is === 'same') next?.();
   }
 
   async function feedback(hit, is) {

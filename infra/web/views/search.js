@@ -30,16 +30,17 @@ export function show(main, params, shell) {
   const go = h('button', {type: 'button', class: 'button primary large', onclick: send}, icon('search'), h('span', {}, t('search.go')));
   const scope = h('select', {id: 'scope', onchange: () => keep('scope', scope.value)}, SCOPES.map((one) => h('option', {value: one, selected: pref('scope', 'all') === one}, t(`scope.${one}`))));
   const reduce = h('input', {type: 'checkbox', id: 'reduce', checked: reducing(), onchange: () => { keep('reduce', reduce.checked); again(); }});
-  const ready = h('div', {class: 'ready', hidden: true}, tray,
+  const ready = h('div', {class: 'search-ready', hidden: true}, tray,
     h('div', {class: 'row ready-acts'}, go, button(t('search.more'), {icon: 'plus', onclick: () => input.click()}),
       h('span', {class: 'row'}, h('label', {for: 'scope'}, t('scope.label')), scope)));
   const drop = h('section', {class: 'drop', 'aria-labelledby': 'search-title'},
     h('div', {class: 'drop-in'},
       h('span', {class: 'drop-sign'}, icon('photo')),
-      h('p', {class: 'drop-lead'}, t('search.drop')),
+      h('p', {class: 'drop-lead no-touch'}, t('search.drop')),
+      h('p', {class: 'drop-lead only-touch'}, t('search.touch')),
       h('div', {class: 'row center'}, button(t('search.choose'), {icon: 'photo', kind: 'primary', id: 'choose', onclick: () => input.click()}),
         button(t('search.camera'), {icon: 'camera', class: 'button camera', onclick: () => camera.click()})),
-      h('p', {class: 'soft small'}, t('search.hint', {n: MAX_VIEWS}))));
+      h('p', {class: 'soft small'}, h('span', {class: 'no-touch'}, t('search.paste'), ' '), t('search.hint', {n: MAX_VIEWS}))));
   const recent = h('ol', {class: 'recent'}, Array.from({length: 6}, () => h('li', {class: 'ghost'})));
   const history = h('section', {class: 'recents', 'aria-labelledby': 'recent-title'},
     h('h2', {id: 'recent-title'}, t('search.recent')), recent, h('p', {}, h('a', {href: '#/history'}, t('search.all'))));

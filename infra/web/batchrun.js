@@ -1,0 +1,115 @@
+// A batch on its way up: prepared one after another, two sent at a time, everything not yet sent kept in the browser.
+
+import * as api from './api.js';
+import * as outbox from './outbox.js';
+import {prepare} from './photos.js';
+import * as sending from './sending.js';
+
+const AT_ONCE = 2;
+const runs = new Map();
+
+/** The run of a batch in this window, or undefined: `{items, busy}`; an item is `{key, name, state, share, id, problem}`. */
+export const runOf = (batch) => runs.get(batch);
+
+function run(batch) {
+  if (!runs.has(batch)) runs.set(batch, {items: [], ears: new Set(), sending: 0, busy: false});
+  return runs.get(batch);
+}
+
+const tell = (one, item) => one.ears.forEach((heard) => heard(item));
+
+/** Hear of changes of a batch's items; returns how to stop. */
+export function hear(batch, heard) {
+  const one = run(batch);
+  one.ears.add(heard);
+  return () => one.ears.delete(heard);
+}
+
+/** Begin with groups `[{name, files: [File]}]`. */
+export async function start(batch, groups) {
+  const one = run(batch);
+  const from = one.items.length;
+  const stamp = Date.now();
+  const items = groups.map((group, place) => ({key: `${batch}/${stamp}/${String(from + place).padStart(5, '0')}`, name: group.name, files: group.files, state: 'kept', share: 0, photos: null, problems: []}));
+  one.items.push(...items);
+  one.busy = true;
+  tell(one);
+  const {limits} = await api.me();
+  prepareAll(batch, one, items, limits);
+}
+
+async function prepareAll(batch, one, items, limits) {
+  navigator.storage?.persist?.().catch?.(() => {});
+  for (const item of items) {
+    item.state = 'preparing';
+    tell(one, item);
+    const photos = [];
+    for (const [place, file] of item.files.entries()) {
+      const photo = await prepare(file, limits).catch(() => ({name: file.name, problem: 'broken', values: {}}));
+      if (photo.problem) item.problems.push(photo);
+      else photos.push({...photo, name: `${item.name}_${place + 1}.${photo.name.split('.').pop()}`.replaceAll('/', '-')});
+    }
+    item.files = null;
+    if (!photos.length) { item.state = 'bad'; tell(one, item); continue; }
+    item.photos = photos;
+    item.state = 'kept';
+    await outbox.put({key: item.key, batch, name: item.name, photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))});
+    tell(one, item);
+    pump(batch, one);
+  }
+  pump(batch, one);
+}
+
+/** Go on with what an earlier window left. Resolves to how many objects that were. */
+export async function resume(batch) {
+  const one = run(batch);
+  const left = await outbox.ofBatch(batch);
+  const known = new Set(one.items.map((item) => item.key));
+  const items = left.filter((send) => !known.has(send.key)).sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map((send) => ({key: send.key, name: send.name || send.photos[0]?.name, state: 'kept', share: 0, id: null, was: send.id, photos: send.photos, problems: []}));
+  one.items.push(...items);
+  if (items.length) pump(batch, one);
+  return items.length;
+}
+
+/** Send what a problem stopped once more. */
+export function retry(batch, item) {
+  item.state = 'kept';
+  item.problem = null;
+  pump(batch, run(batch));
+}
+
+function pump(batch, one) {
+  while (one.sending < AT_ONCE) {
+    const item = one.items.find((other) => other.state === 'kept' && other.photos);
+    if (!item) break;
+    one.sending += 1;
+    item.state = 'sending';
+    tell(one, item);
+    send(batch, one, item).finally(() => { one.sending -= 1; pump(batch, one); });
+  }
+  one.busy = one.items.some((item) => ['kept', 'preparing', 'sending'].includes(item.state));
+  tell(one);
+}
+
+async function send(batch, one, item) {
+  try {
+    if (item.was) await api.remove(`/queries/${item.was}`).catch(() => {});
+    item.was = null;
+    item.id = await sending.begin(item.photos, {batch, wait: true}, {key: item.key, name: item.name});
+    const stop = sending.listen(item.id, (state) => { item.share = state.share; tell(one, item); });
+    await sending.ended(item.id);
+    stop();
+    item.state = 'sent';
+    item.photos = null;
+  } catch (error) {
+    if (error.code === 'offline') {
+      item.state = 'held';
+      await sending.reachable(10e3);
+      item.state = 'kept';
+    } else if (error.code === 'form-expired' && !item.again) {
+      Object.assign(item, {state: 'kept', was: item.id, again: true});
+    } else { item.state = 'stopped'; item.problem = error; }
+  }
+  tell(one, item);
+}

@@ -1,0 +1,61 @@
+// My drafts: the cards that are being made, by state, class, number and name.
+
+import * as api from '../api.js';
+import {button, debounced, fill, h, icon, say} from '../dom.js';
+import {moment, t} from '../i18n.js';
+import {nameOf, numberOf, picture, table} from '../records.js';
+
+const STATES = ['draft', 'checked', 'exported', 'linked'];
+
+export function show(main, params, shell) {
+  let cursor = null;
+  let closed = false;
+  let turn = 0;
+  const name = h('input', {id: 'd-name', type: 'search', oninput: () => soon()});
+  const number = h('input', {id: 'd-number', type: 'search', oninput: () => soon()});
+  const cls = h('select', {id: 'd-class', onchange: () => page(true)}, h('option', {value: ''}, t('filter.any_class')));
+  const state = h('select', {id: 'd-state', onchange: () => page(true)}, h('option', {value: ''}, t('drafts.any_state')), STATES.map((one) => h('option', {value: one}, t(`state.${one}`))));
+  const soon = debounced(() => page(true), 300);
+  const labelled = (field, key) => h('div', {class: 'field-small'}, h('label', {for: field.id}, t(key)), field);
+  const list = h('ol', {class: 'rows', 'aria-busy': 'true'}, Array.from({length: 8}, () => h('li', {class: 'rowline ghost', 'aria-hidden': 'true'}, h('span', {class: 'thumb'}), h('i'))));
+  const more = button(t('list.more'), {icon: 'down', onclick: () => page(), hidden: true});
+  fill(main, h('div', {class: 'listing'}, h('h1', {}, t('drafts.title')), h('p', {class: 'soft'}, t('drafts.lead')),
+    h('div', {class: 'filters', role: 'search'}, labelled(name, 'drafts.name'), labelled(number, 'drafts.number'), labelled(cls, 'class.title'), labelled(state, 'drafts.state')), list, h('p', {class: 'row center'}, more)));
+  table().then((fields) => cls.append(...fields.classes.map((one) => h('option', {value: one.code}, fields.className(one.code))))).catch(() => {});
+  page(true);
+
+  async function page(first = false) {
+    const mine = ++turn;
+    more.disabled = true;
+    if (first) cursor = null;
+    try {
+      const {items, next} = await api.get(`/objects${api.asked({kind: 'drafts', class: cls.value, number: number.value.trim(), name: name.value.trim(), limit: 50, cursor})}`);
+      if (closed || mine !== turn) return;
+      if (first) fill(list);
+      const from = list.children.length;
+      const wanted = items.filter((one) => one.draft && (!state.value || one.draft.state === state.value));
+      list.append(...wanted.map(line));
+      cursor = next;
+      more.hidden = !next;
+      list.setAttribute('aria-busy', 'false');
+      const filtered = name.value || number.value || cls.value || state.value;
+      if (!list.children.length && !next) fill(list, h('li', {class: 'empty'}, icon('card'), h('p', {}, t(filtered ? 'drafts.none_such' : 'drafts.none')), !filtered && h('a', {class: 'button primary', href: '#/'}, t('query.new'))));
+      else if (!list.children.length) await page();
+      if (!first) list.children[from]?.querySelector('a')?.focus();
+      say(t('query.now_shown', {n: list.querySelectorAll('.rowline').length}));
+    } catch (error) {
+      if (first && !closed) fill(list, h('li', {class: 'empty'}, icon('alert'), h('p', {}, shell.why(error)), button(t('error.again'), {onclick: () => page(true)})));
+      else shell.failed(error);
+    } finally { more.disabled = false; }
+  }
+
+  function line(one) {
+    const {draft} = one;
+    return h('li', {class: 'rowline'}, h('span', {class: 'thumb'}, picture(one.images?.[0], '320', {loading: 'lazy'})),
+      h('span', {class: 'rowline-text'}, h('a', {class: 'cover', href: `#/d/${one.id}`}, nameOf(one.fields)),
+        h('span', {class: 'soft small'}, [one.fields?.KPNumber && numberOf(one.fields, one), draft.changed && moment(draft.changed), draft.by, draft.batch && t('history.batch', {name: draft.batch})].filter(Boolean).join(' · '))),
+      h('span', {class: `tag state-${draft.state}`}, t(`state.${draft.state}`)));
+  }
+
+  return {close() { closed = true; soon.cancel(); }};
+}
