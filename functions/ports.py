@@ -74,6 +74,15 @@ class ObjectStore(Protocol):
         in the log: weaker, since two processes could both win.
         """
 
+    def replace(self, bucket: str, key: str, body: bytes, *, content_type: str, etag: str) -> bool:
+        """Store if what is there has that eTag (``If-Match``): no change is lost. False where it has another, or nothing is.
+
+        Where the store ignores the condition, the same as for :meth:`create`.
+        """
+
+    def honours_conditions(self) -> bool:
+        """Whether conditions hold between processes too."""
+
     def delete(self, bucket: str, key: str) -> None:
         """Remove; removing what is not there is no error."""
 

@@ -19,13 +19,14 @@ from functions.ports import IndexRow, Match, ObjectInfo, Scope, StoredObject, Up
 
 
 class MemoryStore:
-    """An S3 server in a dict, each change of which is one step of the interpreter and needs no lock.
+    """An S3 server in a dict, each change of which is one step of the interpreter and needs no lock, but for a conditional one.
 
     The version is the eTag: md5 of the body, as S3 has it for a plain PUT.
     """
 
     def __init__(self, *buckets: str) -> None:
         self._buckets: dict[str, dict[str, StoredObject]] = {name: {} for name in buckets}
+        self._replacing = threading.Lock()
 
     def _bucket(self, name: str) -> dict[str, StoredObject]:
         if name not in self._buckets:
@@ -54,6 +55,19 @@ class MemoryStore:
         """See :class:`functions.ports.ObjectStore`."""
         stored = _stored(bucket, key, body, {})
         return self._bucket(bucket).setdefault(key, stored) is stored
+
+    def replace(self, bucket: str, key: str, body: bytes, *, content_type: str, etag: str) -> bool:
+        """See :class:`functions.ports.ObjectStore`."""
+        with self._replacing:
+            found = self._bucket(bucket).get(key)
+            if found is None or found.info.etag != etag:
+                return False
+            self.put(bucket, key, body, content_type=content_type)
+            return True
+
+    def honours_conditions(self) -> bool:
+        """See :class:`functions.ports.ObjectStore`."""
+        return True
 
     def delete(self, bucket: str, key: str) -> None:
         """See :class:`functions.ports.ObjectStore`."""

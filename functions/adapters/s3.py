@@ -126,10 +126,23 @@ class S3Store:
             self.put(bucket, key, body, content_type=content_type)
             return True
 
+    def replace(self, bucket: str, key: str, body: bytes, *, content_type: str, etag: str) -> bool:
+        """See :class:`functions.ports.ObjectStore`."""
+        if self.honours_conditions():
+            return self._put_if(bucket, key, body, {"content-type": content_type, "if-match": f'"{etag}"'})
+        with self._creating[hash((bucket, key)) % _STRIPES]:
+            found = self.head(bucket, key)
+            if found is None or found.etag != etag:
+                return False
+            self.put(bucket, key, body, content_type=content_type)
+            return True
+
     def _put_if_absent(self, bucket: str, key: str, body: bytes, content_type: str) -> bool:
-        headers = {"content-type": content_type, "if-none-match": "*"}
+        return self._put_if(bucket, key, body, {"content-type": content_type, "if-none-match": "*"})
+
+    def _put_if(self, bucket: str, key: str, body: bytes, headers: Mapping[str, str]) -> bool:
         answer = self._ask("PUT", bucket, key, body=body, headers=headers)
-        if answer.status in _TAKEN:
+        if answer.status in _TAKEN or (answer.status == _NOT_FOUND and _code(answer) == "NoSuchKey"):
             return False
         if answer.status != _OK:
             _refused(answer, bucket)

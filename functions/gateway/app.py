@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from functions.gateway import history, hooks, openapi, progress, session, uploading
+from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, uploading
 from functions.gateway.call import Answer, Asked, Call, Table
 from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
 from functions.gateway.limits import Limits
@@ -71,6 +71,7 @@ class Gateway:
         """With the first request, since a function has no other beginning: what runs beside the calls."""
         self._started = True
         self.parts.start()
+        self.parts.later(self.parts.say_how_changes_are_kept)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             before = signal.getsignal(number)
@@ -85,7 +86,7 @@ class Gateway:
 
 def all_calls(parts: Parts) -> list[Call]:
     """The calls of all areas."""
-    areas = (session, uploading, progress, history)
+    areas = (session, uploading, progress, history, objects, drafts)
     return [call for area in areas for call in area.calls(parts)] + hooks.calls(parts)
 
 

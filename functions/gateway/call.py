@@ -39,6 +39,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     tagged: Any = None
     """What the ETag is of, where the content also has what changes by itself."""
+    tag: str = ""
+    """The ETag, where the call makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Call:
     gives: Any = None
     status: int = 200
     produces: str = "application/json"
+    also: Sequence[str] = ()
+    """Content types that it may answer with instead."""
     query: Mapping[str, Any] = field(default_factory=dict)
     """Query parameters and their types."""
     pattern: Mapping[str, str] = field(default_factory=dict)
@@ -201,9 +205,9 @@ def encoded(call: Call, answer: Answer, request: Request) -> Response:
     headers = {"Cache-Control": "no-store", **answer.headers}
     if answer.status == 204:
         return Response(status_code=204, headers=headers)
-    if answer.tagged is not None:
-        headers |= {"ETag": etag(answer.tagged), "Cache-Control": "private, no-cache"}
-        if headers["ETag"] in request.headers.get("if-none-match", ""):
+    if tag := answer.tag or (etag(answer.tagged) if answer.tagged is not None else ""):
+        headers |= {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if call.method == "GET" and tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
     body = msgspec.json.encode(answer.content)
     return Response(body, answer.status, headers=headers, media_type=call.produces)

@@ -29,7 +29,7 @@ def object_of(handle: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise not_found("object") from None
     museum, slash, object_id = raw.partition("/")
-    if not (museum and slash and object_id) or object_handle(museum, object_id) != handle:
+    if not (museum and slash and object_id) or museum in (".", "..") or object_handle(museum, object_id) != handle:
         raise not_found("object")
     return museum, object_id
 

@@ -80,6 +80,8 @@ def operation(call: Call, shapes: dict[int, Any], problem: Any) -> dict[str, Any
     elif call.status != 204:
         good["content"] = {call.produces: {}}
     said = {"content": {"application/problem+json": {"schema": problem}}}
+    if call.also:
+        good["content"] |= {kind: {} for kind in call.also}
     answers = {str(call.status): good} | {status: {"description": why, **said} for status, why in ALWAYS.items()}
     if call.method == "GET":
         answers["304"] = {"description": "as the caller has it"}

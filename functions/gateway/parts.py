@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import statistics
+import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,17 @@ class Recent:
         }
 
 
+class Striped:
+    """Locks by name: changes of one thing follow each other within this process, also where the store ignores conditions."""
+
+    def __init__(self, stripes: int = 64) -> None:
+        self._locks = tuple(threading.Lock() for _ in range(stripes))
+
+    def of(self, *names: str) -> threading.Lock:
+        """The lock of a thing; that of another may be the same, so nobody holds two."""
+        return self._locks[hash(names) % len(self._locks)]
+
+
 @dataclass(kw_only=True)
 class Parts:
     """See the module."""
@@ -77,6 +89,7 @@ class Parts:
     raised: Raised = field(default_factory=Raised)
     confirmed: Confirmed = field(default_factory=Confirmed)
     recent: Recent = field(default_factory=Recent)
+    changing: Striped = field(default_factory=Striped)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to end: streams end, and their readers go on with another replica."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -154,6 +167,13 @@ class Parts:
             except MuseumError as error:
                 log.warning("what waits is looked at again in %.0f s: %s", ADMIT_EVERY, error)
             await asyncio.sleep(ADMIT_EVERY)
+
+    def say_how_changes_are_kept(self) -> None:
+        """Whether a second gateway beside this one could lose somebody's change of a record: once, in the log."""
+        if not self.store.honours_conditions():
+            log.warning(
+                "the S3 server ignores If-Match: changes of records follow each other within this gateway alone, so run one"
+            )
 
     def admit_all(self) -> None:
         """Give free turns to what waits, of everybody."""

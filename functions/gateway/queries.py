@@ -51,6 +51,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The query whose photos these are."""
     exclude: tuple[str, str] | None = None
     """(museum, object_id) that is left out."""
+    catalogued: bool = False
+    """Whether its photos are in the catalogue too, whose display copies are the same files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,13 +188,24 @@ class Queries:
                 return True
         return False
 
+    def catalogued(self, photos: Sequence[str]) -> None:
+        """Note that photos went into the catalogue: their display copies stay when the queries that they are of are erased."""
+        for identity in {key.removeprefix(self._of).partition("/")[0] for key in photos}:
+            known = self.known(identity)
+            if known is not None:
+                asked = known.asked or Asked(
+                    key=known.key, photos=tuple(photos), filename=known.key.rpartition("/")[2], created=time.time()
+                )
+                self.begin(identity, msgspec.structs.replace(asked, catalogued=True))
+
     def erase(self, identity: str) -> None:
         """Remove a query with its photos and all that was made of them, except copies of a picture that a catalogue has too."""
         known = self.known(identity)
         if known is None:
             return
         for key in [info.key for info in self._store.list(self._buckets.queries, self.prefix(identity))]:
-            self._erase_copies(key, known.result)
+            if known.asked is None or not known.asked.catalogued:
+                self._erase_copies(key, known.result)
             self._store.delete(self._buckets.queries, key)
         if known.upload is not None:
             query = upload_id(self._buckets.queries, known.key, known.upload.version)

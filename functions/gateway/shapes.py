@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from functions.catalogue.draft import MAX_TEXT, State
 from functions.events import MAX_PHOTOS, Region
 
 Status = Literal["uploading", "waiting", "running", "completed", "rejected", "failed"]
@@ -15,6 +16,8 @@ Scope = Literal["mine", "others", "all"]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Year = Annotated[int, Meta(ge=-10_000, le=9999)]
 Code = Annotated[int, Meta(ge=1, le=99)]
+Handle = Annotated[str, Meta(min_length=1, max_length=1500, pattern="^[A-Za-z0-9_-]+$")]
+"""An object's ``{id}``."""
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +81,7 @@ class Crop(Given, frozen=True, kw_only=True):
 class Feedback(Given, frozen=True, kw_only=True):
     """What a person says of a hit."""
 
-    object: Name
+    object: Handle
     is_: Literal["same", "different"] = msgspec.field(name="is")
 
 
@@ -235,6 +238,218 @@ class History(Said, frozen=True, kw_only=True):
     items: list[Listed]
     next: str | None
     """The cursor of the next page."""
+
+
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Element = Annotated[str, Meta(min_length=1, max_length=40)]
+Texts = Annotated[dict[Element, Text], Meta(max_length=100)]
+
+
+class SourceGiven(Given, frozen=True, kw_only=True):
+    """Where a value was taken from; when, the gateway notes."""
+
+    object: Handle
+    value: Text
+    at: float | None = None
+    """As it was read before; not taken."""
+
+
+class SourcePatch(Given, frozen=True, kw_only=True):
+    """A change of the same."""
+
+    object: Handle | UnsetType = UNSET
+    value: Text | UnsetType = UNSET
+    at: float | UnsetType = UNSET
+
+
+class DraftPatch(Given, frozen=True, kw_only=True):
+    """A change of what a draft has beside its fields; ``null`` takes away."""
+
+    state: State | UnsetType = UNSET
+    sources: Annotated[dict[Element, SourcePatch | None], Meta(max_length=100)] | UnsetType | None = UNSET
+    confirmed: Annotated[tuple[Element, ...], Meta(max_length=100)] | UnsetType | None = UNSET
+    linked_to: Handle | UnsetType | None = UNSET
+    """The imported object that the card became: together with the state ``linked``."""
+    order: Annotated[tuple[Name, ...], Meta(max_length=200)] | UnsetType | None = UNSET
+    """Names of photos, the first is main."""
+
+
+class ObjectPatch(Given, frozen=True, kw_only=True):
+    """A JSON Merge Patch (RFC 7396) of an object."""
+
+    fields: Annotated[dict[Element, Text | None], Meta(max_length=100)] | UnsetType | None = UNSET
+    draft: DraftPatch | UnsetType = UNSET
+
+
+class DraftGiven(Given, frozen=True, kw_only=True):
+    """A draft to be."""
+
+    query: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    """Whose photos become the draft's."""
+    batch: Annotated[str, Meta(max_length=200)] | None = None
+    """``null``: the query's."""
+    fields: Texts = {}
+    sources: Annotated[dict[Element, SourceGiven], Meta(max_length=100)] = {}
+    own: Texts = {}
+    """The batch's values of own fields, before the museum's."""
+
+
+class SettingsGiven(Given, frozen=True, kw_only=True):
+    """A museum's settings."""
+
+    own: Annotated[dict[Element, Annotated[str, Meta(max_length=2000)]], Meta(max_length=100)] = {}
+    copy_order: Annotated[tuple[Element, ...], Meta(max_length=100)] = ()
+
+
+class SettingsShown(Said, frozen=True, kw_only=True):
+    """A museum's settings."""
+
+    own: dict[str, str]
+    """What a new draft's own fields begin with."""
+    copy_order: list[str]
+    """The elements in the order in which a card is copied as text and exported."""
+
+
+class ImageShown(Said, frozen=True, kw_only=True, rename={"small": "320", "large": "1280"}):
+    """One photo of an object; without copies until it is indexed."""
+
+    name: str
+    main: bool
+    small: str | None
+    large: str | None
+    reason: str | None
+    """Why there will be no copies, where it was refused."""
+
+
+class SourceKept(Said, frozen=True, kw_only=True):
+    """Where a value was taken from."""
+
+    object: str
+    value: str
+    at: float
+
+
+class DraftShown(Said, frozen=True, kw_only=True):
+    """What a draft has beside its fields."""
+
+    state: State
+    query: str | None
+    batch: str
+    sources: dict[str, SourceKept]
+    confirmed: list[str]
+    linked_to: str | None
+    created: float
+    changed: float
+    by: str
+    changed_by: str
+    order: list[str]
+
+
+class ObjectShown(Said, frozen=True, kw_only=True):
+    """One object, as far as the caller may see it."""
+
+    id: str
+    museum: str
+    object_id: str
+    own: bool
+    editable: bool
+    """Whether the caller may change it now: a draft of their museum that is not linked."""
+    fields: dict[str, str]
+    warnings: dict[str, str]
+    """What looks wrong, by element; ``record.json`` where the record cannot be read."""
+    images: list[ImageShown]
+    """The main one first."""
+    draft: DraftShown | None
+    """``null``: imported, its master is the museum's own system."""
+
+
+class Objects(Said, frozen=True, kw_only=True):
+    """A page of objects, each with its main image alone."""
+
+    items: list[ObjectShown]
+    next: str | None
+    """The cursor of the next page: there may be one though this has few items, or none."""
+
+
+class Added(Said, frozen=True, kw_only=True):
+    """A photo to be."""
+
+    name: str
+    """What it will be called."""
+    upload: Form
+    expires_at: float
+
+
+class CardSource(SourceKept, frozen=True, kw_only=True):
+    """Where a value was taken from, as a person finds it."""
+
+    museum: str
+    number: str
+    """Of the record, or else its object_id."""
+
+
+class CardGiven(Said, frozen=True, kw_only=True):
+    """One card, given out."""
+
+    id: str
+    object_id: str
+    state: State
+    query: str | None
+    fields: dict[str, str]
+    warnings: dict[str, str]
+    sources: dict[str, CardSource]
+    confirmed: list[str]
+    linked_to: str | None
+    images: list[str]
+    """Names of its photos, the main one first."""
+
+
+class Export(Said, frozen=True, kw_only=True):
+    """Cards, given out."""
+
+    batch: str | None
+    exported_at: float
+    cards: list[CardGiven]
+    next: str | None
+    """The cursor of what did not fit."""
+
+
+class Similar(Said, frozen=True, kw_only=True):
+    """A query that looks for what is like an object."""
+
+    id: str
+    links: Links
+
+
+class FieldShown(Said, frozen=True, kw_only=True):
+    """One field of a record."""
+
+    name: str
+    kind: Literal["offered", "own", "never"]
+    ru: str
+    en: str
+    codes: dict[str, str]
+    """The codes it may have, with what they mean."""
+    year: bool
+    public: bool
+    """Whether other museums may see it."""
+    choice: Literal["whole", "vote"]
+    """``whole``: one sample's text untouched."""
+
+
+class ClassShown(Said, frozen=True, kw_only=True):
+    """One class of the State Catalogue."""
+
+    code: int
+    ru: str
+    en: str
+
+
+class Fields(Said, frozen=True, kw_only=True):
+    """What a record is made of."""
+
+    fields: list[FieldShown]
+    classes: list[ClassShown]
 
 
 class Me(Said, frozen=True, kw_only=True):

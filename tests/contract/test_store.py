@@ -199,12 +199,13 @@ def calls(store: ObjectStore, bucket: str) -> dict[str, Callable[[], object]]:
         "get": lambda: store.get(bucket, "a"),
         "put": lambda: store.put(bucket, "a", b"x", content_type="text/plain"),
         "create": lambda: store.create(bucket, "a", b"x", content_type="text/plain"),
+        "replace": lambda: store.replace(bucket, "a", b"x", content_type="text/plain", etag="0" * 32),
         "delete": lambda: store.delete(bucket, "a"),
         "list": lambda: list(store.list(bucket)),
     }
 
 
-@pytest.mark.parametrize("method", ["head", "get", "put", "create", "delete", "list"])
+@pytest.mark.parametrize("method", ["head", "get", "put", "create", "replace", "delete", "list"])
 def test_an_unknown_bucket_is_rejected(server: Server, method: str) -> None:
     """Also by head, whose answer does not say which of the two is missing."""
     with pytest.raises(Reject, match="unknown-bucket"):
@@ -258,6 +259,32 @@ def test_of_many_creators_one_wins(server: Server, prefix: str) -> None:
             won = list(pool.map(create, range(8)))
             assert won.count(True) == 1
             assert read(server, key) == str(won.index(True)).encode()
+
+
+def test_replace_never_overwrites_what_it_has_not_seen(server: Server, prefix: str) -> None:
+    """Nor writes where nothing is."""
+    key = prefix + "a"
+    assert not server.store.replace(server.bucket, key, b"x", content_type="text/plain", etag="0" * 32)
+    assert server.store.head(server.bucket, key) is None
+    first = server.store.put(server.bucket, key, b"first", content_type="text/plain")
+    assert server.store.replace(server.bucket, key, b"second", content_type="text/plain", etag=first)
+    assert not server.store.replace(server.bucket, key, b"third", content_type="text/plain", etag=first)
+    assert read(server, key) == b"second"
+
+
+def test_of_many_replacers_one_wins(server: Server, prefix: str) -> None:
+    """Eight threads that saw the same: one True, and its bytes are there."""
+    seen = server.store.put(server.bucket, prefix + "a", b"seen", content_type="text/plain")
+    gate = Barrier(8)
+
+    def replace_it(number: int) -> bool:
+        gate.wait()
+        return server.store.replace(server.bucket, prefix + "a", str(number).encode(), content_type="text/plain", etag=seen)
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(replace_it, range(8)))
+    assert won.count(True) == 1
+    assert read(server, prefix + "a") == str(won.index(True)).encode()
 
 
 def test_threads_share_a_store(server: Server, prefix: str) -> None:
