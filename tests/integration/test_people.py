@@ -1,0 +1,272 @@
+"""The gateway over the real stack, by real sockets: two replicas, of which one may die."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+import urllib3
+
+from functions import gateway as package
+from infra.local.part import Part, free_port, listens, processes_of
+from infra.local.part import running as process
+from tests.fixtures.stack import Running, wait_for
+from tests.pictures import jpeg
+
+MAIN = Path(str(package.__file__)).with_name("main.py")
+MEMORY = 300
+"""MB that 500 streams may cost."""
+
+
+@dataclass
+class Client:
+    """A person with a token, before one replica."""
+
+    base: str
+    token: str
+    http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False, timeout=30))
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and JSON."""
+        headers = {"authorization": f"Bearer {self.token}", **({"content-type": "application/json"} if body is not None else {})}
+        answer = self.http.request(
+            method, self.base + path, headers=headers, body=json.dumps(body).encode() if body is not None else None
+        )
+        return answer.status, json.loads(answer.data) if answer.data else None
+
+    def upload(self, photo: bytes, **more: Any) -> str:
+        """Begin a query and send its photo; the upload alone starts it."""
+        status, begun = self.ask(
+            "POST", "/api/uploads", {"filename": "q.jpg", "content_type": "image/jpeg", "size": len(photo), **more}
+        )
+        assert status == 201, begun
+        for form in [begun["upload"]] if begun["upload"] else begun["parts"]:
+            sent = self.http.request("POST", form["url"], fields={**form["fields"], "file": ("q.jpg", photo, "image/jpeg")})
+            assert sent.status == 204, sent.data
+        if begun["parts"]:
+            assert self.ask("POST", f"/api/queries/{begun['id']}/uploaded", {})[0] == 202
+        return str(begun["id"])
+
+    def events(self, query: str, *, seconds: float = 60.0) -> Iterator[tuple[str, Any]]:
+        """Name and snapshot of each event, until the stream ends."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        address = f"{self.base}/api/queries/{query}/events"
+        answer = self.http.request("GET", address, headers=headers, preload_content=False, timeout=seconds)
+        assert answer.status == 200, answer.data
+        rest = ""
+        for chunk in answer.stream(65_536):
+            *blocks, rest = (rest + chunk.decode()).split("\n\n")
+            for block in blocks:
+                lines = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+                if "event" in lines:
+                    yield lines["event"], json.loads(lines["data"])
+
+    def follow(self, query: str) -> dict[str, Any]:
+        """The result, as a page waits for it: a stream that breaks is opened again."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, AssertionError):
+                for name, said in self.events(query):
+                    if name == "result":
+                        return dict(said)
+            time.sleep(0.1)
+        pytest.fail("no result in 60 s")
+
+
+@contextlib.contextmanager
+def replica(running: Running, folder: Path, **more: str) -> Iterator[tuple[Client, Part]]:
+    """A further gateway beside the stack's own."""
+    port = free_port()
+    env = {
+        **running.stack.environment(),
+        **running.stack.gateway_environment(port),
+        "HOST": "127.0.0.1",
+        "PYTHONWARNINGS": "ignore",
+        **more,
+    }
+    part = Part(
+        name=f"gateway-{port}",
+        argv=(sys.executable, "-m", "functions_framework", "--asgi", "--source", str(MAIN), "--target", "gateway"),
+        folder=folder,
+        env=env,
+        ready=lambda: None if listens("127.0.0.1", port) else "nothing answers",
+    )
+    with process(part):
+        yield Client(f"http://127.0.0.1:{port}", running.stack.environment()["MUSEUM_TOKEN"]), part
+
+
+@pytest.fixture
+def person(running: Running) -> Client:
+    """The local registrar before the stack's own gateway."""
+    environment = running.stack.environment()
+    return Client(environment["MUSEUM_URL"], environment["MUSEUM_TOKEN"])
+
+
+@contextlib.contextmanager
+def held(running: Running, *parts: str) -> Iterator[None]:
+    """While some parts are stopped, so that a search stays on its way."""
+    for part in parts:
+        running.stack.supervisor.stop_part(part)
+    try:
+        yield
+    finally:
+        for part in parts:
+            running.stack.supervisor.start_part(part)
+
+
+def test_an_upload_by_a_form_is_all_that_starts_a_search(person: Client) -> None:
+    """The page needs to say nothing; the stages pass, and the result comes by itself."""
+    query = person.upload(jpeg(3))
+    told = list(person.events(query))
+    assert told[-1][0] == "result"
+    said = told[-1][1]
+    assert said["status"] == "completed"
+    assert said["result"]["hits"][0]["object"]["object_id"] == "object-3"
+    assert said["photos"], "the query's own photo is shown by its display copy"
+    picture = person.http.request(
+        "GET", person.base + said["photos"][0]["320"], headers={"authorization": f"Bearer {person.token}"}
+    )
+    assert (picture.status, picture.headers["content-type"], b"Exif" in picture.data) == (200, "image/jpeg", False)
+
+
+def test_several_photos_are_one_query(person: Client) -> None:
+    """Closed by a file that the gateway writes when they are all there."""
+    photo = jpeg(2)
+    given = {"filename": "a.jpg", "content_type": "image/jpeg", "size": len(photo)}
+    said = person.follow(person.upload(photo, parts=[given, {**given, "filename": "b.jpg"}]))
+    assert (said["status"], len(said["photos"])) == ("completed", 2)
+
+
+def test_a_crop_and_a_filter_search_the_same_photo_again(person: Client) -> None:
+    """Without another upload."""
+    query = person.upload(jpeg(5))
+    person.follow(query)
+    _, crop = person.ask("POST", f"/api/queries/{query}/crop", {"left": 0.1, "top": 0.1, "width": 0.8, "height": 0.8})
+    assert person.follow(crop["id"])["region"]["width"] == 0.8
+    _, narrow = person.ask("POST", f"/api/queries/{query}/filter", {"scope": "others"})
+    said = person.follow(narrow["id"])
+    assert (said["status"], said["result"]["hits"]) == ("completed", [])
+
+
+def test_what_cannot_be_searched_ends_with_a_reason(person: Client) -> None:
+    """Not on "processing" for ever."""
+    said = person.follow(person.upload(b"no photo at all"))
+    assert (said["status"], bool(said["reason"])) == ("rejected", True)
+
+
+def test_a_gateway_that_is_killed_leaves_the_result_to_another(running: Running, person: Client, tmp_path: Path) -> None:
+    """Nothing was in its memory that the other needs."""
+    with held(running, "search-interactive"):
+        with replica(running, tmp_path) as (doomed, part):
+            query = doomed.upload(jpeg(1))
+            stream = doomed.events(query)
+            until = time.monotonic() + 30
+            while next(stream)[1]["stage"] != "embedded":
+                assert time.monotonic() < until
+            for pid in processes_of(part.mark):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with pytest.raises((urllib3.exceptions.HTTPError, OSError)):
+                list(stream)
+        ended: list[dict[str, Any]] = []
+        reading = threading.Thread(target=lambda: ended.append(person.follow(query)))
+        reading.start()
+    reading.join(60)
+    assert ended[0]["result"]["hits"][0]["object"]["object_id"] == "object-1"
+
+
+def test_a_broker_connection_that_is_cut_in_the_middle_loses_nothing(running: Running, person: Client) -> None:
+    """All is bound again, and storage is read again: the same stream ends with the result."""
+    ended: list[tuple[str, Any]] = []
+    with held(running, "search-interactive"):
+        query = person.upload(jpeg(6))
+        reading = threading.Thread(target=lambda: ended.extend(person.events(query)))
+        reading.start()
+        wait_for("the search to wait", lambda: True if ended and ended[-1][1]["stage"] == "embedded" else None)
+        cut(running)
+    reading.join(60)
+    assert ended[-1][0] == "result"
+    assert ended[-1][1]["result"]["hits"][0]["object"]["object_id"] == "object-6"
+
+
+def cut(running: Running) -> None:
+    """RabbitMQ closes every connection of the stack."""
+    environment = running.stack.environment()
+    parts = urlsplit(environment["MUSEUM_AMQP_URL"])
+    headers = urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password}")
+    base = environment["MUSEUM_AMQP_API_URL"]
+
+    def listed() -> list[str] | None:
+        found = urllib3.request("GET", f"{base}/api/connections", headers=headers).json()
+        return [one["name"] for one in found] or None
+
+    for name in wait_for("connections that the management API knows", listed):
+        urllib3.request("DELETE", f"{base}/api/connections/{quote(name, safe='')}", headers=headers)
+
+
+def test_the_rest_of_a_batch_waits_outside_the_queues(running: Running, person: Client) -> None:
+    """Two at a time, and all come to an end though nobody watches them."""
+    with held(running, "search-interactive"):
+        batch = [person.upload(jpeg(number), wait=True, batch="morning") for number in range(4)]
+        states = [person.ask("GET", f"/api/queries/{query}")[1]["status"] for query in batch]
+        assert sorted(states) == ["running", "running", "waiting", "waiting"]
+
+    def done() -> bool | None:
+        _, page = person.ask("GET", "/api/queries?batch=morning")
+        return True if [one["status"] for one in page["items"]] == ["completed"] * 4 else None
+
+    wait_for("the whole batch", done)
+
+
+def test_five_hundred_streams_are_open_in_one_process(running: Running, tmp_path: Path) -> None:
+    """And it stays small; each gets the result."""
+    with (
+        held(running, "search-interactive"),
+        replica(running, tmp_path, MUSEUM_STREAMS="600", MUSEUM_REQUESTS_PER_MINUTE="5000") as (
+            crowd,
+            part,
+        ),
+    ):
+        query = crowd.upload(jpeg(4))
+        ended: list[str] = []
+        pool = urllib3.PoolManager(maxsize=500, retries=False, timeout=120)
+
+        def read() -> None:
+            one = Client(crowd.base, crowd.token, pool)
+            ended.extend(name for name, _ in one.events(query, seconds=120) if name == "result")
+
+        readers = [threading.Thread(target=read) for _ in range(500)]
+        for reader in readers:
+            reader.start()
+
+        def all_open() -> int | None:
+            open_now = crowd.ask("GET", "/readyz")[1]["streams"]
+            return int(open_now) if open_now >= 500 else None
+
+        wait_for("500 streams", all_open)
+        used = sum(memory(pid) for pid in processes_of(part.mark))
+        running.stack.supervisor.start_part("search-interactive")
+        for reader in readers:
+            reader.join(60)
+        assert len(ended) == 500
+        assert used <= MEMORY, f"{used:.0f} MB"
+
+
+def memory(pid: int) -> float:
+    """Proportional set size of a process in MB."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1000
+    return 0.0
