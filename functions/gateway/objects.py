@@ -28,7 +28,7 @@ from functions.gateway.identity import Identity
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
 from functions.gateway.queries import Asked as Question
-from functions.gateway.queries import part_key
+from functions.gateway.queries import part_key, query_file
 from functions.gateway.shapes import (
     ClassShown,
     DraftShown,
@@ -443,10 +443,11 @@ def similar(parts: Parts, who: Identity, museum: str, object_id: str) -> Similar
         wait=True,
         exclude=(museum, object_id),
     )
+    query_file(question)
     queries.begin(new, question)
     parts.store.put(parts.buckets.queries, key, photo, content_type="image/jpeg")
     queries.wait(new)
-    queries.admit()
+    parts.admit(who.museum, who.owner)
     return Similar(id=new, links=links_of(new))
 
 
