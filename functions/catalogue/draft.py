@@ -2,9 +2,10 @@
 
     draft → checked → exported → linked (to the record that the museum's own system sent back)
 
-Back to ``draft`` from ``checked`` and ``exported``, and from ``linked`` to ``exported``, since a card may be linked to a wrong
-record. A change of its texts makes a checked or exported card a draft again: what was checked is not what stands there now.
-A linked card's master is the museum's own system, so its texts stay.
+Nothing is exported unchecked. A card is linked from every state, since the object may turn out to have a record already; and
+every state goes back to ``draft``, since a card may be linked to a wrong one. A change of its texts makes a checked or exported
+card a draft again: what was checked is not what stands there now. A linked card's master is the museum's own system, so its
+texts stay.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ UNPUBLISHED = {"PublicationLimit": "0"}
 State = Literal["draft", "checked", "exported", "linked"]
 STATES: tuple[State, ...] = get_args(State)
 MOVES: Mapping[State, tuple[State, ...]] = {
-    "draft": ("checked",),
-    "checked": ("exported", "draft"),
+    "draft": ("checked", "linked"),
+    "checked": ("exported", "linked", "draft"),
     "exported": ("linked", "draft"),
-    "linked": ("exported",),
+    "linked": ("exported", "draft"),
 }
 FINISHED: tuple[State, ...] = ("checked", "exported")
 """States in which no value may be one that is warned of."""

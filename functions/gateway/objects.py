@@ -18,7 +18,7 @@ from functions.catalogue import draft as rules
 from functions.catalogue.classes import CLASSES, plain
 from functions.catalogue.draft import BadDraft, NotNow
 from functions.catalogue.fields import FIELDS
-from functions.catalogue.keys import QUERY_FILE, parse_catalogue, quoted, record_key
+from functions.catalogue.keys import NEW_ID, QUERY_FILE, parse_catalogue, quoted, record_key
 from functions.catalogue.record import BadRecord, Record, parse, visible
 from functions.events import upload_id
 from functions.gateway.call import Answer, Asked, Call, etag, in_thread
@@ -65,6 +65,7 @@ QUERY: dict[str, Any] = {
     "name": Words,
     "kind": Literal["all", "drafts"],
     "batch": Words,
+    "query": Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")],
     "cursor": Handle,
     "limit": Limit,
 }
@@ -96,7 +97,7 @@ def calls(parts: Parts) -> list[Call]:
 
     return [
         Call(method="GET", path="/api/objects", handler=several, gives=Objects, query=QUERY,
-             does="Objects of my museum, by class, beginning of a number, part of the name; drafts alone, or those of a batch."),
+             does="Objects of my museum, by class, beginning of a number, part of the name; drafts alone, of a batch or query."),
         Call(method="GET", path="/api/objects/{id}", handler=one, gives=ObjectShown, pattern=ID,
              does="An object of my museum, or a published one of another as far as its fields are shown to others."),
         Call(method="PATCH", path="/api/objects/{id}", handler=change, role="registrar", takes=ObjectPatch, gives=ObjectShown,
@@ -295,8 +296,13 @@ def page(parts: Parts, viewer: Identity, query: dict[str, Any]) -> Objects:
 def candidates(parts: Parts, museum: str, query: dict[str, Any]) -> Iterator[tuple[str, Sequence[ObjectInfo] | None]]:
     """The objects that a list may have, after its cursor: object_id, and the photos where a listing has told them."""
     after = after_of(query.get("cursor"), museum)
-    if query.get("kind") == "drafts" or "batch" in query:
+    if query.get("kind") == "drafts" or "batch" in query or "query" in query:
         cards = Cards(parts.store, parts.buckets, museum)
+        if NEW_ID.fullmatch(query.get("query", "")):  # one draft at most, whose name says it
+            one = rules.PREFIX + query["query"]
+            if after < one:
+                yield one, None
+            return
         for object_id in cards.ids(batch=query.get("batch"), after=after):
             yield object_id, None
         return
@@ -324,6 +330,9 @@ def after_of(cursor: str | None, museum: str) -> str:
 
 def wanted(seen: Seen, query: dict[str, Any]) -> bool:
     """Whether an object is one that is asked for."""
+    card = seen.card.draft if seen.card is not None else None
+    if any(name in query and (card is None or getattr(card, name) != query[name]) for name in ("query", "batch")):
+        return False
     if "class" in query and seen.record.class_code != query["class"]:
         return False
     if "name" in query and plain(query["name"]) not in plain(seen.fields.get("Name", "")):

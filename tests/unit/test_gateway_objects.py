@@ -459,6 +459,20 @@ def test_a_list_of_drafts_has_the_newest_first(world: GatewayWorld) -> None:
     assert (item["draft"]["state"], item["draft"]["batch"], item["images"]) == ("draft", "утро / 1", [])
 
 
+def test_the_draft_of_a_query_is_found_by_it(world: GatewayWorld) -> None:
+    """So that a page that lost its notes goes on with it; whoever's client made the query."""
+    query = world.queried(b"one")
+    assert names(world, f"query={query}") == []
+    made = draft(world, query=query, batch="b")["object_id"]
+    assert names(world, f"query={query}&limit=1") == names(world, f"kind=drafts&query={query}", "colleague") == [made]
+    assert names(world, f"query={query}&batch=b") == [made]
+    assert names(world, f"query={query}&batch=x") == names(world, f"query={query}", "foreigner") == []
+    world.store.put("queries", f"{NORTH}/anna/other/a.jpg", b"x", content_type="image/jpeg")
+    assert names(world, "query=other") == []
+    other = draft(world, query="other")["object_id"]
+    assert names(world, "query=other&limit=1") == [other]
+
+
 def test_a_page_looks_at_so_many_objects_and_no_more(world: GatewayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be empty and yet have a next; the objects' photos in between are passed over."""
     for number in range(400):
