@@ -152,6 +152,7 @@ class Table:
 
     def _found(self, method: str, path: str) -> tuple[Call, Mapping[str, str]]:
         there = [(call, match) for regex, call in self._routes if (match := regex.fullmatch(path)) is not None]
+        there = [(call, match) for call, match in there if not match.groupdict()] or there  # /drafts/export is no /drafts/{id}
         if not there:
             raise Problem(404, "not-found", "there is no such call: /api/openapi.json has them all")
         for call, match in there:

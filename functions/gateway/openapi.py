@@ -83,6 +83,10 @@ def operation(call: Call, shapes: dict[int, Any], problem: Any) -> dict[str, Any
     if call.also:
         good["content"] |= {kind: {} for kind in call.also}
     answers = {str(call.status): good} | {status: {"description": why, **said} for status, why in ALWAYS.items()}
+    answers["404"] = {
+        **answers["404"],
+        "content": {**said["content"], "text/plain": {}},
+    }  # of the server: a line break
     if call.method == "GET":
         answers["304"] = {"description": "as the caller has it"}
     made: dict[str, Any] = {

@@ -32,7 +32,7 @@ class Filter(Given, frozen=True, kw_only=True):
     """Where to search: within classes, museums, and years that the period of creation touches."""
 
     classes: Annotated[tuple[Code, ...], Meta(max_length=20)] = ()
-    museums: Annotated[tuple[Name, ...], Meta(max_length=50)] = ()
+    museums: Annotated[tuple[Name, ...], Meta(max_length=32)] = ()
     period: tuple[Year, Year] | None = None
 
 
@@ -65,7 +65,7 @@ class Narrowed(Given, frozen=True, kw_only=True):
 
     scope: Scope = "all"
     classes: Annotated[tuple[Code, ...], Meta(max_length=20)] = ()
-    museums: Annotated[tuple[Name, ...], Meta(max_length=50)] = ()
+    museums: Annotated[tuple[Name, ...], Meta(max_length=32)] = ()
     period: tuple[Year, Year] | None = None
 
 
