@@ -65,7 +65,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   const body = h('div', {class: 'card-body'}, KINDS.map(group));
   const title = h('h2', {tabindex: '-1'}, t('card.title'));
   const node = h('section', {class: 'panel card', onkeydown: keys},
-    h('div', {class: 'card-top'}, h('div', {class: 'row'}, title, stateTag, h('span', {class: 'spring'}), undoButton, redoButton, copyButton, deleteButton), saveLine,
+    h('div', {class: 'card-top'}, h('div', {class: 'row'}, title, h('span', {class: 'spring'}), undoButton, redoButton, copyButton, deleteButton), h('div', {class: 'row'}, stateTag, saveLine),
       h('div', {class: 'row'}, allButton)),
     veil, body, h('div', {class: 'card-foot'}, open, stateActs));
   fill(place, node);

@@ -7,7 +7,7 @@ import {catalogued, certainty} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
-import {crop} from '../crop.js';
+import {boxOf, crop, marked} from '../crop.js';
 import {card} from '../card.js';
 import {helps, progress} from '../progress.js';
 import {keep, pref} from '../prefs.js';
@@ -143,6 +143,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (!all.length) { fill(photo, h('span', {class: 'nopicture', role: 'img', 'aria-label': t('photo.coming')})); return; }
     const image = h('img', {src: all[0], alt: t('query.photo'), class: 'whole'});
     fill(photo, image);
+    const part = boxOf(snapshot?.region);
+    if (part) marked(photo, image, part);
     fill(thumbs, all.length > 1 ? all.map((url, place) => h('button', {type: 'button', class: 'view', 'aria-pressed': String(place === 0), 'aria-label': t('compare.photo_n', {n: place + 1}), onclick: (event) => {
       image.src = url;
       [...thumbs.children].forEach((one) => one.setAttribute('aria-pressed', String(one === event.currentTarget)));
@@ -351,9 +353,9 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function startCrop() {
     const image = photo.querySelector('img');
     if (!image || box) return;
-    cropButton.disabled = true;
-    box = crop(photo, image, {
-      cancel: () => { box = null; cropButton.disabled = false; cropButton.focus(); },
+    box = crop(image.src, {
+      start: boxOf(snapshot.region),
+      closed: () => { box = null; cropButton.focus(); },
       search: async (part) => {
         try {
           const made = await api.post(`/queries/${id}/crop`, part);
