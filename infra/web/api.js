@@ -85,6 +85,8 @@ function once(path) {
 }
 
 export const me = () => once('/me');
+/** Whether the token may make drafts; a visitor only searches. */
+export const writes = () => me().then((who) => !who.roles || who.roles.some((role) => role !== 'visitor'));
 export const fields = () => once('/fields');
 export const settings = () => once('/settings');
 export async function saveSettings(body) {
@@ -95,6 +97,12 @@ export async function saveSettings(body) {
 
 /** The path of an object. */
 export const objectPath = (id) => `/objects/${encodeURIComponent(id)}`;
+
+/** The id of an object of a museum. */
+export function handle(museum, objectId) {
+  const bytes = new TextEncoder().encode(`${museum}/${objectId}`);
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+}
 
 /** A query string of what is set. */
 export function asked(values) {

@@ -11,7 +11,7 @@ const main = document.getElementById('main');
 const ROUTES = [
   [/^$/, 'search', []],
   [/^q\/([\w-]+)(?:\/o\/([^/]+))?$/, 'query', ['id', 'object']],
-  [/^o\/([^/]+)(?:\/(similar)(?:\/([^/]+))?)?$/, 'object', ['id', 'part', 'object']],
+  [/^o\/([^/]+)(?:\/(similar))?$/, 'object', ['id', 'part']],
   [/^history$/, 'history', []],
   [/^drafts$/, 'drafts', []],
   [/^d\/([^/]+)$/, 'draft', ['id']],
@@ -162,7 +162,9 @@ function top() {
         button(t(`theme.${theme}`), {icon: {auto: 'auto', light: 'sun', dark: 'moon'}[theme], bare: true, id: 'theme',
           onclick: () => { keep('theme', next); paint(); top(); document.getElementById('theme').focus(); say(t(`theme.${next}`)); }}))));
   mark();
-  if (api.token()) api.me().then((who) => { document.getElementById('museum').textContent = who.museum; }).catch(() => {});
+  if (!api.token()) return;
+  api.me().then((who) => { document.getElementById('museum').textContent = who.museum; }).catch(() => {});
+  api.writes().then((may) => { for (const path of ['batch', 'drafts']) document.querySelector(`#top nav a[href="#/${path}"]`).hidden = !may; }).catch(() => {});
 }
 
 function paint() {

@@ -6,7 +6,7 @@ import {button, confirmed, debounced, fill, h, icon, say, toast} from './dom.js'
 import {lang, listed, moment, percent, t} from './i18n.js';
 import {bar} from './hits.js';
 import {pieces, taken, unchanged} from './marks.js';
-import {changes, merged} from './merge.js';
+import {changes, merged, way} from './merge.js';
 import {classOf, codeText, nameOf, numberOf} from './records.js';
 import {keep, pref} from './prefs.js';
 
@@ -65,7 +65,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   const body = h('div', {class: 'card-body'}, KINDS.map(group));
   const title = h('h2', {tabindex: '-1'}, t('card.title'));
   const node = h('section', {class: 'panel card', onkeydown: keys},
-    h('div', {class: 'card-top'}, h('div', {class: 'row'}, title, stateTag, h('span', {class: 'spring'}), undoButton, redoButton, copyButton, deleteButton), saveLine,
+    h('div', {class: 'card-top'}, h('div', {class: 'row'}, title, h('span', {class: 'spring'}), undoButton, redoButton, copyButton, deleteButton), h('div', {class: 'row'}, stateTag, saveLine),
       h('div', {class: 'row'}, allButton)),
     veil, body, h('div', {class: 'card-foot'}, open, stateActs));
   fill(place, node);
@@ -78,10 +78,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   async function begin() {
     let known = draftId || (queryId && pref(`draft.${queryId}`));
-    if (!known && queryId && !batch) {
-      const found = await api.get(`/objects${api.asked({kind: 'drafts', query: queryId, limit: 50})}`).catch(() => null);
-      known = found?.items?.find((one) => one.draft?.query === queryId)?.id;
-    }
+    if (!known && queryId && !batch) known = await madeElsewhere();
     if (known) {
       try {
         const {data, etag} = await api.call('GET', api.objectPath(known));
@@ -104,6 +101,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       later();
     }
     render();
+  }
+
+  /** The draft that another browser made of this query, if any. Drafts are listed by name, which has the query's id: it is the next one after its own beginning. */
+  async function madeElsewhere() {
+    const {museum} = await api.me();
+    const {items} = await api.get(`/objects${api.asked({kind: 'drafts', limit: 1, cursor: api.handle(museum, `draft-${queryId.slice(0, -1)}`)})}`);
+    return items.find((one) => one.draft?.query === queryId)?.id;
   }
 
   /** Take what the server has as what is saved, and as what is shown. */
@@ -155,6 +159,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   function render() {
     for (const name of Object.keys(rows)) draw(name);
+    allButton.disabled = held || state === 'linked' || !offeredLeft();
     stateTag.textContent = saved ? t(`state.${state}`) : t('state.none');
     stateTag.className = `tag state-${saved ? state : 'none'}`;
     undoButton.disabled = !done.length;
@@ -169,11 +174,15 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function draw(name) {
     const {field, input, mirror, note, offer, origin, clear, copyIt, wrap} = rows[name];
     const value = values[name] || '';
+    const locked = state === 'linked';
+    if (mirror) input.readOnly = locked;
+    else input.disabled = locked;
     const shownValue = name === 'TypologyGK' && value ? String(classOf(fields.classes, value)?.code ?? '') : value;
     if (input.value !== shownValue) input.value = shownValue;
     if (mirror) fill(mirror, mark(name, value), '\u200b');
     wrap.classList.toggle('filled', Boolean(value));
-    clear.disabled = copyIt.disabled = !value;
+    copyIt.disabled = !value;
+    clear.disabled = !value || locked;
     const from = sources[name];
     const same = from && unchanged(value, from.value);
     origin.textContent = '';
@@ -238,7 +247,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   function drawOffer(name, place, value) {
     const list = offers[name];
-    if (!list?.length) { fill(place); return; }
+    if (!list?.length || state === 'linked') { fill(place); return; }
     const here = at[name] ?? 0;
     const offer = list[here];
     const text = fields.shown(name, offer.value);
@@ -282,14 +291,14 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function undo() {
-    if (!done.length) return;
+    if (!done.length || state === 'linked') return;
     undone.push({values: {...values}, sources: {...sources}, sure: [...sure]});
     put(done.pop());
     say(t('card.undone'));
   }
 
   function redo() {
-    if (!undone.length) return;
+    if (!undone.length || state === 'linked') return;
     done.push({values: {...values}, sources: {...sources}, sure: [...sure]});
     put(undone.pop());
   }
@@ -323,7 +332,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function takeAll() {
-    if (held) return;
+    if (held || state === 'linked') return;
     remember('');
     let count = 0;
     for (const [name, list] of Object.entries(offers)) {
@@ -340,6 +349,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** Take the offered fields of one sample. */
   function takeFrom(hit) {
+    if (held || state === 'linked') return;
     remember('');
     let count = 0;
     for (const [name, value] of Object.entries(hit.record || {})) {
@@ -353,13 +363,14 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function takeClass(code) {
+    if (held || state === 'linked') return;
     const offer = (offers.TypologyGK || []).find((one) => String(classOf(fields.classes, one.value)?.code) === String(code));
     set('TypologyGK', String(code), offer && {object: offer.sources[0]?.id, value: String(code)});
     toast(t('card.class_taken', {name: fields.className(code)}), {action: t('card.undo'), act: undo});
   }
 
   function touched(name) {
-    if (state === 'checked') state = 'draft';
+    if (state === 'checked' || state === 'exported') state = 'draft';
     if (name) { draw(name); renderRest(); } else render();
     store();
     later();
@@ -367,6 +378,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** What else a change of one field moves. */
   function renderRest() {
+    allButton.disabled = held || !offeredLeft();
     undoButton.disabled = !done.length;
     redoButton.disabled = !undone.length;
     const left = toConfirm();
@@ -410,10 +422,20 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
         const draft = {};
         if (Object.keys(traced).length) draft.sources = traced;
         if (JSON.stringify(saved.confirmed) !== JSON.stringify(mine.sure)) draft.confirmed = mine.sure;
-        if (saved.state !== mine.state) draft.state = mine.state;
-        if (saved.linked !== mine.linked) draft.linked_to = mine.linked;
-        const body = {...(Object.keys(patch).length ? {fields: patch} : {}), ...(Object.keys(draft).length ? {draft} : {})};
-        const {data, etag} = await api.call('PATCH', api.objectPath(saved.id), {body, type: 'application/merge-patch+json', match: saved.etag});
+        const steps = saved.state === mine.state && saved.linked === mine.linked ? [] : way(saved.state, mine.state);
+        if (saved.state === 'linked' && mine.state === 'linked' && saved.linked !== mine.linked) steps.push('exported', 'linked');
+        const send = async (body) => {
+          const {data, etag} = await api.call('PATCH', api.objectPath(saved.id), {body, type: 'application/merge-patch+json', match: saved.etag});
+          saved.etag = etag;
+          return [data, etag];
+        };
+        const moved = (step) => (step === 'linked' ? {state: step, linked_to: mine.linked} : {state: step});
+        const texts = Object.keys(patch).length ? {fields: patch} : {};
+        const locked = saved.state === 'linked' && steps.length > 0;  // its texts open with the step back
+        const first = {...(locked ? {} : texts), draft: {...(locked ? {} : draft), ...(steps.length ? moved(steps.shift()) : {})}};
+        let [data, etag] = await send(Object.keys(first.draft).length ? first : texts);
+        if (locked && (Object.keys(texts).length || Object.keys(draft).length)) [data, etag] = await send({...texts, ...(Object.keys(draft).length ? {draft} : {})});
+        for (const step of steps) [data, etag] = await send({draft: moved(step)});
         note(data, etag, mine);
       }
       saving = false;
@@ -458,6 +480,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     } catch (error) { drawSave('failed', error); }
   }
 
+  const offeredLeft = () => Object.entries(offers).some(([name, list]) => list.length && !values[name] && fields.byName[name]?.kind === 'offered');
   const wrongNow = () => fields.list.some((field) => wrong(field, values[field.name] || ''));
 
   let saveState = '';
@@ -477,16 +500,16 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       if (state === 'checked') acts.push(button(t('card.export'), {icon: 'out', onclick: () => move('exported')}));
       if (state !== 'linked') acts.push(button(t('card.link'), {icon: 'link', onclick: chooseLink}));
       else if (linked) acts.push(h('a', {class: 'button quiet', href: `#/o/${linked}`}, t('card.linked_open')));
-      acts.push(button(t('card.back'), {kind: 'quiet', onclick: () => move('draft')}));
+      acts.push(button(t(state === 'linked' ? 'card.unlink' : 'card.back'), {kind: 'quiet', onclick: () => move(state === 'linked' ? 'exported' : 'draft')}));
     }
     const had = stateActs.contains(document.activeElement);
     fill(stateActs, acts);
     if (had) stateActs.querySelector('button')?.focus({preventScroll: true});
   }
 
-  function move(next) {
-    state = next;
-    if (next !== 'linked') linked = null;
+  function move(to) {
+    state = to;
+    if (to !== 'linked') linked = null;
     if (!saved) store();
     render();
     save();
@@ -495,7 +518,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** Checked: what is marked is shown once more, all at once, and confirmed together. */
   async function check() {
-    if (held) return;
+    if (held || state === 'linked') return;
+    if (wrongNow()) { toast(t('save.wrong'), {kind: 'bad'}); node.querySelector('[aria-invalid="true"]')?.focus(); return; }
     const left = toConfirm();
     if (left.length && !await review(left)) return;
     left.forEach((name) => sure.add(name));
@@ -609,7 +633,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     held = on;
     veil.hidden = !on;
     body.inert = on;
-    allButton.disabled = on;
+    allButton.disabled = on || state === 'linked' || !offeredLeft();
     checkButton.disabled = on;
     node.classList.toggle('held', on);
   }

@@ -1,6 +1,6 @@
 // A box on a photo, drawn with the pointer or moved with the keys.
 
-import {button, fill, h, say} from './dom.js';
+import {button, h, say} from './dom.js';
 import {percent, t} from './i18n.js';
 
 const STEP = 0.02;
@@ -34,19 +34,38 @@ export function shownPart(image) {
   return {left: image.offsetLeft + (width - w) / 2, top: image.offsetTop + (height - hh) / 2, width: w, height: hh};
 }
 
-/** Lay a box over `image` in `holder`. `search(box)` is called with fractions; returns `{close}`. */
-export function crop(holder, image, {search, cancel}) {
-  let box = {left: 0.15, top: 0.15, width: 0.7, height: 0.7};
+/** A box as the gateway tells it, as fractions; null where it is none. Pure. */
+export function boxOf(region) {
+  if (!region) return null;
+  const [left, top, width, height] = Array.isArray(region) ? region : [region.left, region.top, region.width, region.height];
+  return [left, top, width, height].every(Number.isFinite) ? {left, top, width, height} : null;
+}
+
+/** Outline a box on a contained image, as long as both are there. */
+export function marked(holder, image, box) {
+  const frame = h('span', {class: 'marked', role: 'img', 'aria-label': t('chip.region')});
+  holder.append(frame);
+  const lay = () => {
+    const part = shownPart(image);
+    const sides = {left: part.left + box.left * part.width, top: part.top + box.top * part.height, width: box.width * part.width, height: box.height * part.height};
+    for (const [side, value] of Object.entries(sides)) frame.style.setProperty(side, `${value}px`);
+  };
+  image.addEventListener('load', lay);
+  new ResizeObserver(lay).observe(image);
+  lay();
+}
+
+/** Ask for a box on the photo at `url` in a dialog. `search(box)` is called with fractions; returns `{close}`. */
+export function crop(url, {search, closed, start: first}) {
+  let box = first || {left: 0.15, top: 0.15, width: 0.7, height: 0.7};
   let drag = null;
+  const image = h('img', {src: url, alt: t('query.photo'), draggable: 'false'});
   const frame = h('div', {class: 'crop-box', tabindex: '0', role: 'application', 'aria-roledescription': t('crop.box'), 'aria-describedby': 'crop-help', onkeydown: keys},
     ['nw', 'ne', 'sw', 'se'].map((corner) => h('i', {class: `grip ${corner}`, data: {corner}})));
   const area = h('div', {class: 'crop', onpointerdown: start, onpointermove: move, onpointerup: stop, onpointercancel: stop}, frame);
-  const acts = h('div', {class: 'crop-acts'},
-    h('p', {id: 'crop-help', class: 'small'}, t('crop.help')),
-    h('div', {class: 'row'}, button(t('crop.search'), {icon: 'search', kind: 'primary', onclick: () => search(box)}), button(t('crop.cancel'), {onclick: close})));
-  holder.append(area);
-  holder.after(acts);
-  holder.classList.add('cropping');
+  const dialog = h('dialog', {class: 'cropper', 'aria-labelledby': 'crop-title'}, h('h2', {id: 'crop-title'}, t('crop.start')), h('div', {class: 'crop-photo'}, image, area),
+    h('p', {id: 'crop-help', class: 'small soft'}, t('crop.help')),
+    h('div', {class: 'row end'}, button(t('crop.cancel'), {onclick: () => dialog.close()}), button(t('crop.search'), {icon: 'search', kind: 'primary', onclick: () => done()})));
   const lay = () => {
     const part = shownPart(image);
     for (const side of ['left', 'top', 'width', 'height']) area.style.setProperty(side, `${part[side]}px`);
@@ -54,8 +73,17 @@ export function crop(holder, image, {search, cancel}) {
   };
   const watcher = new ResizeObserver(lay);
   watcher.observe(image);
+  image.addEventListener('load', lay);
+  dialog.addEventListener('close', () => { watcher.disconnect(); dialog.remove(); closed(); });
+  document.body.append(dialog);
+  dialog.showModal();
   lay();
   frame.focus();
+
+  function done() {
+    dialog.close();
+    search(inside(box));
+  }
 
   function place() {
     for (const side of ['left', 'top', 'width', 'height']) frame.style.setProperty(side, `${box[side] * 100}%`);
@@ -96,8 +124,7 @@ export function crop(holder, image, {search, cancel}) {
   }
 
   function keys(event) {
-    if (event.key === 'Enter') { event.preventDefault(); search(box); return; }
-    if (event.key === 'Escape') { event.preventDefault(); close(); return; }
+    if (event.key === 'Enter') { event.preventDefault(); done(); return; }
     if (!event.key.startsWith('Arrow')) return;
     event.preventDefault();
     box = nudged(box, event.key, {grow: event.shiftKey, far: event.ctrlKey || event.metaKey});
@@ -105,13 +132,5 @@ export function crop(holder, image, {search, cancel}) {
     say(frame.getAttribute('aria-label'));
   }
 
-  function close() {
-    watcher.disconnect();
-    area.remove();
-    acts.remove();
-    holder.classList.remove('cropping');
-    cancel();
-  }
-
-  return {close};
+  return {close: () => dialog.close()};
 }

@@ -26,3 +26,14 @@ export function changes(from, to) {
   }
   return patch;
 }
+
+const FORWARD = ['draft', 'checked', 'exported', 'linked'];
+
+/** The states that a card passes on its way from one to another, without the first. */
+export function way(from, to) {
+  const [at, end] = [FORWARD.indexOf(from), FORWARD.indexOf(to)];
+  if (at < end) return FORWARD.slice(at + 1, end + 1);
+  if (at === end) return [];
+  if (from === 'linked') return to === 'exported' ? ['exported'] : ['exported', ...way('exported', to)];
+  return to === 'draft' ? ['draft'] : ['draft', ...way('draft', to)];
+}

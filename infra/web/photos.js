@@ -28,7 +28,7 @@ export async function prepare(file, limits) {
     if (!UNSHOWN.has(kind.type)) return bad('broken');
   }
   if (!bitmap) {
-    if (file.size > limit) return bad('too-large', {size: file.size, limit});
+    if (file.size > limit) return bad('too-large-as-is', {size: file.size, limit});
     return {name, type: kind.type, size: file.size, original: file.size, blob: file, preview: null, width: 0, height: 0, reduced: false};
   }
   try {

@@ -1,6 +1,6 @@
 // One query watched by server-sent events until its result is there. Nothing asks in a rhythm: a broken stream is opened again.
 
-import {address, enter, get} from './api.js';
+import {address, enter, get, Problem} from './api.js';
 
 export const QUIET = 10e3;
 const FINAL = new Set(['completed', 'rejected', 'failed']);
@@ -45,6 +45,7 @@ export function watch(id, {state, link = () => {}, quiet = () => {}, gone = () =
     const read = (event) => { if (!ended) news(JSON.parse(event.data)); };
     stream.addEventListener('state', read);
     stream.addEventListener('result', read);
+    stream.addEventListener('gone', () => { if (!ended) { stop(); gone(new Problem(404, 'not-found', '')); } });
     stream.addEventListener('open', () => link(true));
     stream.addEventListener('error', () => {
       if (ended) return;

@@ -5,7 +5,7 @@ import {hear, resume, retry, runOf} from '../batchrun.js';
 import {copy} from '../card.js';
 import {asText, ordered} from '../copytext.js';
 import {button, fill, h, icon, say, toast, typing} from '../dom.js';
-import {number, percent, t} from '../i18n.js';
+import {lang, number, percent, t} from '../i18n.js';
 import {keep, pref} from '../prefs.js';
 import {nameOf, picture, table} from '../records.js';
 import * as sending from '../sending.js';
@@ -32,7 +32,7 @@ export function show(main, params, shell) {
   const list = h('ol', {class: 'worklist', 'aria-label': t('batch.list')}, Array.from({length: 8}, () => h('li', {class: 'work ghost', 'aria-hidden': 'true'}, h('span', {class: 'thumb'}), h('i'))));
   const place = h('div', {class: 'workplace'});
   const exports = h('div', {class: 'row batch-out'},
-    h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'xlsx'})}`), download: `${batch}.xlsx`, onclick: asked}, icon('out'), h('span', {}, 'XLSX')),
+    h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'xlsx', lang})}`), download: `${batch}.xlsx`, onclick: asked}, icon('out'), h('span', {}, 'XLSX')),
     h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'json'})}`), download: `${batch}.json`, onclick: asked}, icon('out'), h('span', {}, 'JSON')),
     button(t('batch.copy'), {icon: 'copy', onclick: copyAll}),
     button(t('batch.keys'), {kind: 'quiet', onclick: keysHelp}));
@@ -86,8 +86,8 @@ export function show(main, params, shell) {
 
   /** The batch's objects in the order in which they were given: what is at the server, then what is not there yet. */
   function items() {
-    const swapped = new Set(Object.values(swaps));
-    const there = [...queries.values()].filter((one) => !swapped.has(one.id)).sort((a, b) => (a.id < b.id ? 1 : -1));
+    const parts = new Set(Object.values(swaps));
+    const there = [...queries.values()].filter((one) => !parts.has(one.id) && !(one.of && queries.has(one.of))).sort((a, b) => (a.id < b.id ? 1 : -1));
     const run = runOf(batch)?.items || [];
     const sent = new Map(run.filter((item) => item.id).map((item) => [item.id, item]));
     const here = run.filter((item) => !(item.id && queries.has(item.id)));
@@ -128,7 +128,7 @@ export function show(main, params, shell) {
       const thumb = h('span', {class: 'thumb'}, local ? h('img', {src: local, alt: ''}) : picture(photo, '320', {loading: 'lazy'}));
       const text = h('span', {class: 'work-text'}, h('span', {class: 'work-name'}, nameOfItem(one)),
         h('span', {class: 'work-state'}, h('i', {class: `dot ${kind}`}), t(key), one.item?.state === 'sending' ? ` ${percent(one.item.share)}` : ''),
-        top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${number(top.score, 2)} · ${nameOf({Name: top.name})}`) : null);
+        one.query?.duplicate && kind === 'ready' ? h('span', {class: 'small work-top own'}, t('work.duplicate')) : top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${number(top.score, 2)} · ${nameOf({Name: top.name})}`) : null);
       if (one.id && one.query) return h('li', {class: 'work'}, h('a', {href: `#/${base}/${one.id}`, data: {id: one.id}, 'aria-current': one.id === current ? 'true' : null}, thumb, text));
       return h('li', {class: 'work'}, h('div', {class: 'work-in'}, thumb, text, one.item?.problems?.length > 0 && h('p', {class: 'bad small'}, one.item.problems.map((bad) => `${bad.name}: ${problemOf(bad)}`).join(' ')),
         one.item?.state === 'stopped' && h('p', {class: 'bad small'}, shell.why(one.item.problem), ' ', button(t('error.again'), {kind: 'quiet small', onclick: () => retry(batch, one.item)}))));

@@ -14,6 +14,7 @@ export function show(main, params, shell) {
   let data = null;
   let writer = null;
   let closed = false;
+  const local = new Map();
   const title = h('h1', {tabindex: '-1'}, t('card.title'));
   const photos = h('ul', {class: 'draft-photos', 'aria-label': t('draft.photos')});
   const input = h('input', {type: 'file', accept: 'image/*,.heic,.heif,.tif,.tiff', multiple: true, class: 'sr', tabindex: '-1', 'aria-hidden': 'true', onchange: (event) => { add([...event.target.files]); event.target.value = ''; }});
@@ -44,7 +45,8 @@ export function show(main, params, shell) {
   function drawPhotos() {
     const images = data.images || [];
     fill(photos, images.map((image, at) => h('li', {},
-      h('span', {class: 'thumb'}, picture(image, at ? '320' : '1280', {alt: t('compare.view_n', {n: at + 1})})),
+      h('span', {class: 'thumb'}, !image['320'] && local.has(image.name) ? h('img', {src: local.get(image.name), alt: t('compare.view_n', {n: at + 1})}) : picture(image, at ? '320' : '1280', {alt: t('compare.view_n', {n: at + 1})})),
+      image.reason && h('p', {class: 'bad small'}, image.reason),
       h('div', {class: 'row tight'}, image.main || at === 0 ? h('span', {class: 'tag own'}, t('draft.main')) : button(t('draft.make_main'), {kind: 'quiet small', onclick: () => order(at, 0)}),
         h('span', {class: 'spring'}),
         at > 0 && button(t('draft.earlier'), {icon: 'left', bare: true, kind: 'tiny', onclick: () => order(at, at - 1)}),
@@ -91,8 +93,9 @@ export function show(main, params, shell) {
       const photo = await prepare(file, limits);
       if (photo.problem) { toast(`${photo.name}: ${problemOf(photo)}`, {kind: 'bad'}); continue; }
       try {
-        const {upload} = await api.post(`/drafts/${encodeURIComponent(id)}/images`, {filename: photo.name, content_type: photo.type, size: photo.size});
+        const {name, upload} = await api.post(`/drafts/${encodeURIComponent(id)}/images`, {filename: photo.name, content_type: photo.type, size: photo.size});
         await formPost(upload, photo, (bytes) => { going.textContent = `${photo.name} ${percent(bytes / photo.size)}`; });
+        if (photo.preview && name) local.set(name, URL.createObjectURL(photo.preview));
         await refresh();
       } catch (error) { shell.failed(error); }
     }
@@ -102,6 +105,6 @@ export function show(main, params, shell) {
   return {
     title: t('card.title'),
     take: (found) => add(found.map((one) => one.file)),
-    close() { closed = true; writer?.close(); },
+    close() { closed = true; writer?.close(); local.forEach((url) => URL.revokeObjectURL(url)); },
   };
 }

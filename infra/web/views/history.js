@@ -33,11 +33,11 @@ export function show(main, params, shell) {
   }
 
   function line(one) {
-    const name = one.top ? nameOf({Name: one.top.name}) : t(`status.${one.status}`);
+    const name = one.top ? nameOf({Name: one.top.name}) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`);
     const row = h('li', {class: 'rowline'},
       h('span', {class: 'thumb'}, picture(one.photos?.[0], '320', {loading: 'lazy'})),
       h('span', {class: 'rowline-text'}, h('a', {class: 'cover', href: `#/q/${one.id}`}, name),
-        h('span', {class: 'soft small'}, [one.uploaded_at && moment(one.uploaded_at), one.filename, one.batch && t('history.batch', {name: one.batch})].filter(Boolean).join(' · '))),
+        h('span', {class: 'soft small'}, [(one.uploaded_at || one.created) && moment(one.uploaded_at || one.created), one.filename, one.batch && t('history.batch', {name: one.batch})].filter(Boolean).join(' · '))),
       one.top ? h('span', {class: 'num soft', title: t('hit.score')}, score(one.top.score)) : null,
       one.status !== 'completed' && h('span', {class: `tag status-${one.status}`}, t(`status.${one.status}`)),
       one.top?.image ? h('span', {class: 'thumb small-thumb'}, picture(one.top.image, '320', {loading: 'lazy'})) : h('span', {class: 'thumb small-thumb none'}),

@@ -7,7 +7,7 @@ import {catalogued, certainty} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
-import {crop} from '../crop.js';
+import {boxOf, crop, marked} from '../crop.js';
 import {card} from '../card.js';
 import {helps, progress} from '../progress.js';
 import {keep, pref} from '../prefs.js';
@@ -17,6 +17,8 @@ import {SCOPES} from './search.js';
 
 const SHOWN = 10;
 const STORED = 100;
+const FIRST_YEAR = -10000;
+const LAST_YEAR = 9999;
 
 export function show(main, params, shell) {
   const id = params.id;
@@ -46,6 +48,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   let ended = false;
   let writer = null;
   let fieldsTable = null;
+  let mayWrite = true;
   const title = h(heading, {tabindex: '-1', class: 'query-title'}, t('query.searching'));
   const stats = h('p', {class: 'soft query-facts'});
   const status = h('div', {class: 'status'});
@@ -79,7 +82,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   else sending.resume(id).then((kept) => { if (kept && !ended) { stop(); stop = sending.listen(id, heard); heard(sending.stateOf(id)); } });
 
   let watcher = start();
-  table().then((found) => { fieldsTable = found; filters.ready(found); if (snapshot?.result && !ended) finish(); }).catch(shell.failed);
+  Promise.all([table(), api.writes()]).then(([found, may]) => { fieldsTable = found; mayWrite = may; filters.ready(found); if (snapshot?.result && !ended) finish(); }).catch(shell.failed);
 
   function start() {
     return watch(id, {
@@ -143,6 +146,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (!all.length) { fill(photo, h('span', {class: 'nopicture', role: 'img', 'aria-label': t('photo.coming')})); return; }
     const image = h('img', {src: all[0], alt: t('query.photo'), class: 'whole'});
     fill(photo, image);
+    const part = boxOf(snapshot?.region);
+    if (part) marked(photo, image, part);
     fill(thumbs, all.length > 1 ? all.map((url, place) => h('button', {type: 'button', class: 'view', 'aria-pressed': String(place === 0), 'aria-label': t('compare.photo_n', {n: place + 1}), onclick: (event) => {
       image.src = url;
       [...thumbs.children].forEach((one) => one.setAttribute('aria-pressed', String(one === event.currentTarget)));
@@ -153,13 +158,19 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function drawChips() {
     const {scope, filter, region} = snapshot;
     const texts = [];
+    const like = pref(`like.${id}`);
+    if (like) texts.push(t('chip.like', {name: like.name}));
     if (region) texts.push(t('chip.region'));
     if (scope && scope !== 'all') texts.push(t(`scope.${scope}`));
     if (filter?.classes?.length && fieldsTable) texts.push(listed(filter.classes.map((code) => fieldsTable.className(code))));
     if (filter?.museums?.length) texts.push(listed(filter.museums));
-    if (filter?.period) texts.push(t('chip.period', {from: filter.period[0] ?? '…', to: filter.period[1] ?? '…'}));
+    if (filter?.period) {
+      const [first, last] = filter.period;
+      const key = first === FIRST_YEAR ? 'chip.until' : last === LAST_YEAR ? 'chip.since' : 'chip.period';
+      texts.push(t(key, {from: String(first).replace('-', '−'), to: String(last).replace('-', '−')}));
+    }
     fill(chips, texts.map((text) => h('span', {class: 'chip'}, text)),
-      texts.length > (region ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow({scope: 'all', classes: [], museums: [], period: null})}));
+      texts.length > (region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow({scope: 'all', classes: [], museums: [], period: null})}));
   }
 
   function finish() {
@@ -169,6 +180,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     bars.close();
     if (snapshot.status !== 'completed' || !result) { ended_badly(); return; }
     hits = result.hits;
+    filters.museums([...(snapshot.filter?.museums || []), ...new Set(hits.map((hit) => hit.object.museum))].sort());
     const verdict = result.verdict || {};
     const nothing = verdict.similar === false || hits.length === 0;
     draw_hits(result, nothing);
@@ -176,14 +188,18 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     drawChips();
     const seconds = result.completed_at && snapshot.uploaded_at ? result.completed_at - snapshot.uploaded_at : null;
     stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)}), verdict.collection_size && t('query.among', {n: verdict.collection_size})].filter(Boolean).join(' · ');
-    const there = catalogued(result);
+    const like = pref(`like.${id}`);
+    const there = like ? null : catalogued(result);
     const answer = pref(`answer.${id}`);
     title.textContent = t(nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     if (there && !answer) banner(there);
     else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
     say(there && !answer ? t('same.said', {name: nameOf(there.hit.record)}) : title.textContent);
-    if (fieldsTable && !writer) {
+    if (like || !mayWrite) {
+      cardPlace.classList.add('gone');
+      jump.classList.add('gone');
+    } else if (fieldsTable && !writer) {
       writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
       if (there && !answer) writer.hold(true);
       changed('card', writer);
@@ -319,7 +335,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       event.preventDefault();
       const year = (field) => (field.value.trim() === '' ? null : Number(field.value));
       narrow({scope: scope.value, classes: cls.value ? [Number(cls.value)] : [], museums: museum.value ? [museum.value] : [],
-        period: year(from) === null && year(to) === null ? null : [year(from), year(to)]});
+        period: year(from) === null && year(to) === null ? null : [year(from) ?? FIRST_YEAR, year(to) ?? LAST_YEAR]});
     }}, labelled(scope, 'scope.label'), labelled(cls, 'filter.class'), labelled(museum, 'filter.museum'),
     h('div', {class: 'row tight'}, labelled(from, 'filter.from'), labelled(to, 'filter.to')),
     h('button', {type: 'submit', class: 'button primary'}, t('filter.apply')), h('p', {class: 'soft small'}, t('filter.years')));
@@ -332,18 +348,22 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       scope.value = snapshot?.scope || 'all';
       cls.value = snapshot?.filter?.classes?.[0] ?? '';
       museum.value = snapshot?.filter?.museums?.[0] ?? '';
-      from.value = snapshot?.filter?.period?.[0] ?? '';
-      to.value = snapshot?.filter?.period?.[1] ?? '';
+      const [first, last] = snapshot?.filter?.period || [FIRST_YEAR, LAST_YEAR];
+      from.value = first === FIRST_YEAR ? '' : first;
+      to.value = last === LAST_YEAR ? '' : last;
     };
     return {toggle, panel, ready(found) {
       cls.append(...found.classes.map((one) => h('option', {value: one.code}, found.className(one.code))));
-      api.me().then((who) => museum.append(...(who.museums || []).map((one) => h('option', {value: typeof one === 'string' ? one : one.id}, typeof one === 'string' ? one : one.name || one.id)))).catch(() => {});
+    }, museums(names) {
+      const there = new Set([...museum.options].map((one) => one.value));
+      museum.append(...names.filter((name) => !there.has(name)).map((name) => h('option', {value: name}, name)));
     }};
   }
 
   async function narrow(wanted) {
     try {
       const made = await api.post(`/queries/${id}/filter`, wanted);
+      if (pref(`like.${id}`)) keep(`like.${made.id}`, pref(`like.${id}`));
       if (changed('replaced', made.id) === undefined) shell.go(`q/${made.id}`);
     } catch (error) { shell.failed(error); }
   }
@@ -351,9 +371,9 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function startCrop() {
     const image = photo.querySelector('img');
     if (!image || box) return;
-    cropButton.disabled = true;
-    box = crop(photo, image, {
-      cancel: () => { box = null; cropButton.disabled = false; cropButton.focus(); },
+    box = crop(image.src, {
+      start: boxOf(snapshot.region),
+      closed: () => { box = null; cropButton.focus(); },
       search: async (part) => {
         try {
           const made = await api.post(`/queries/${id}/crop`, part);

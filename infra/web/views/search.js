@@ -56,7 +56,7 @@ export function show(main, params, shell) {
     if (!items.length) { history.classList.add('none'); return; }
     fill(recent, items.slice(0, 6).map((one) => h('li', {}, h('a', {href: `#/q/${one.id}`},
       h('span', {class: 'thumb'}, picture(one.photos?.[0], '320')),
-      h('span', {class: 'recent-name'}, one.top ? nameOf({Name: one.top.name}) : t(`status.${one.status}`)),
+      h('span', {class: 'recent-name'}, one.top ? nameOf({Name: one.top.name}) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`)),
       h('span', {class: 'soft small'}, one.uploaded_at ? moment(one.uploaded_at) : '')))));
   }).catch(() => history.classList.add('none'));
 
