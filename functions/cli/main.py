@@ -23,6 +23,8 @@ COMMANDS = {
     "calibrate": "calibrate",
     "evaluate": "evaluate",
     "models": "models",
+    "tokens": "tokens",
+    "forget": "forgetting",
 }
 """Command → module of this package, loaded when it is used: ``museum --help`` shows at once."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import click
@@ -19,9 +20,12 @@ from functions.cli.common import json_option, printable, running_stack, state_op
 from functions.errors import MuseumError, Unavailable
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
+from functions.retention import forget
 from functions.runtime.settings import Settings, load
 from functions.uploads import known_of, lane_of
 
+FORGET_EVERY = 3600.0
+"""Seconds between looks for queries that have been kept long enough."""
 AFTER_TROUBLE = 5.0
 """Seconds until the next look when S3 or RabbitMQ was away at the last. With a whole minute each time an upload waited
 170 s, in a run that killed a part every 3 s."""
@@ -47,7 +51,8 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     asked = context.get_parameter_source("state") is ParameterSource.COMMANDLINE
     told = "AWS_ENDPOINT_URL" in os.environ and not asked  # as the stack's own sweep is
     settings = load(Settings) if told else running_stack(state).settings()
-    sweep = Sweep(S3Store(settings), settings.buckets)
+    store = S3Store(settings)
+    sweep = Sweep(store, settings.buckets)
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
         renew(settings)
@@ -58,6 +63,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
         click.echo(f"{count} objects of the catalogue bucket are on their way to the index")
         return
     ended = threading.Event()
+    forgotten = time.monotonic() - FORGET_EVERY
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     while True:
@@ -70,6 +76,9 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
                     sweep.raised(one)
                 found.append(one)
             report(found, fix=fix, as_json=as_json)
+            if every is not None and fix and settings.museum_keep_days and time.monotonic() - forgotten >= FORGET_EVERY:
+                forget(store, settings.buckets, now=time.time(), days=settings.museum_keep_days)
+                forgotten = time.monotonic()
         except MuseumError as error:
             click.echo(printable(f"cannot look now: {error}"), err=True)
             if every is None:

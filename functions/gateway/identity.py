@@ -177,7 +177,7 @@ def checked(museum: str, owner: str, roles: tuple[Role, ...], *, token: str, exp
     """An identity whose names can be parts of keys. Raises ``Problem``."""
     for what, name in (("museum", museum), ("owner", owner)):
         if not NAME.fullmatch(name) or set(name) == {"."}:
-            raise Problem(403, "bad-identity", f"expected a {what} of 1 to 64 letters, digits and ._@-, found {name!r}")
+            raise Problem(403, "bad-identity", f"expected as {what} 1 to 64 letters, digits and ._@-, found {name!r}")
     return Identity(museum=museum, owner=owner, roles=roles, token=token, expires=expires)
 
 

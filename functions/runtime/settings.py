@@ -60,6 +60,8 @@ class Settings:
     """Largest catalogue master of the bulk lane, in bytes."""
     museum_rerank: Literal["on", "off"] = "on"
     """Whether search compares the first hits' local features with the query's."""
+    museum_keep_days: float = 30.0
+    """Days after which a query goes, with its photos; 0: never."""
     museum_write_versions: Literal["current", "previous"] = "current"
     """Event versions to write: ``previous`` during an upgrade, until every consumer reads the current."""
 
