@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.errors import Reject, Retry, Unavailable
+from functions.gateway import metrics
 from functions.gateway.identity import COOKIE, Door, Identity, Role
 from functions.gateway.limits import Limits
 from functions.gateway.problems import Problem
@@ -28,6 +29,7 @@ MAX_BODY = 256_000
 ANY = r"[\x20-\x7e]{1,400}"
 """What a path parameter without a pattern of its own may be."""
 READING = ("GET", "HEAD")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,14 @@ class Table:
         except Exception as error:
             log.exception("bug in %s %s", request.method, request.url.path)
             response = Problem(500, "bug", f"{type(error).__name__}: this is a mistake of ours, and is in the log").response()
+        path, seconds = request.scope.get("museum_call", "unknown"), time.perf_counter() - started
+        method = request.method if request.method in METHODS else "other"
+        metrics.answered(method, path, response.status_code, seconds)
         fields = {
             "function": "gateway",
-            "call": f"{request.method} {request.scope.get('museum_call', 'unknown')}",
+            "call": f"{method} {path}",
             "status": response.status_code,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
         }
         log.info("call", extra={"fields": fields})
         return response

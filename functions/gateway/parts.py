@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.errors import MuseumError
 from functions.events import subject_of, topic
+from functions.gateway import metrics
 from functions.gateway.handles import Pictures
 from functions.gateway.hooks import Confirmed, Raised
 from functions.gateway.identity import Identity, Sessions
@@ -40,13 +41,18 @@ class Recent:
 
     def __init__(self) -> None:
         self._stages: deque[dict[str, float]] = deque(maxlen=RECENT)
+        self._known: deque[str] = deque(maxlen=20 * RECENT)
         self._whole: deque[float] = deque(maxlen=RECENT)
 
     def add(self, result: Result) -> None:
-        """One result more."""
+        """One result more; one that was read before says nothing new."""
+        if result.query_id in self._known:
+            return
+        self._known.append(result.query_id)
         if result.status == "completed" and result.completed_at > result.received_at > 0:
             self._stages.append(dict(result.stages))
             self._whole.append((result.completed_at - result.received_at) * 1000)
+            metrics.SEARCHES.observe(result.completed_at - result.received_at)
 
     @property
     def whole(self) -> float | None:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from functions.errors import MuseumError
 from functions.events import subject_of, topic
+from functions.gateway import metrics
 from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.identity import Identity
 from functions.gateway.parts import Parts
@@ -137,7 +138,7 @@ class Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the result is there, the reader goes, or the process ends."""
-        with self._parts.limits.stream(self._viewer.token):
+        with self._parts.limits.stream(self._viewer.token), metrics.STREAMS.track_inprogress():
             headers = [
                 (b"content-type", b"text/event-stream; charset=utf-8"),
                 (b"cache-control", b"no-store"),

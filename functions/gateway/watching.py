@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from functions.errors import Unavailable
+from functions.gateway import metrics
 from functions.ports import Socket, Sockets
 
 log = logging.getLogger("museum.gateway")
@@ -133,6 +134,7 @@ class Watching:
 
     def _lost(self) -> None:
         self._socket = None
+        metrics.CONNECTED.set(0)
         self._bound.clear()
         self._stages.clear()
         for readers in self._readers.values():
@@ -141,6 +143,7 @@ class Watching:
 
     async def _serve(self, socket: Socket) -> None:
         self._socket = socket
+        metrics.CONNECTED.set(1)
         for topic in list(self._readers):
             await socket.send({"watch": topic})
         asking = asyncio.create_task(self._ask_depth())

@@ -173,3 +173,19 @@ def test_a_request_of_the_framework_is_answered_by_the_table() -> None:
     with GatewayWorld() as world:
         scope = {"type": "http", "method": "GET", "path": "/api/me", "query_string": b"", "headers": []}
         assert world.run(world.table(Request(scope))).status_code == 401
+
+
+def test_metrics_count_calls_by_fixed_labels() -> None:
+    """A path that somebody makes up is no label: else each would be kept for ever."""
+    from prometheus_client import generate_latest
+
+    with GatewayWorld() as world:
+        world.ask("GET", "/api/queries/abc")
+        world.ask("GET", "/api/made-up-by-somebody")
+        world.ask("BREW", "/api/me")
+        said = generate_latest().decode()
+    assert 'museum_gateway_calls_total{call="/api/queries/{id}",method="GET",status="404"}' in said
+    assert 'call="unknown",method="GET",status="404"' in said
+    assert 'method="other",status="405"' in said
+    assert "made-up" not in said
+    assert "BREW" not in said
