@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
 
 from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, uploading
 from functions.gateway.call import Answer, Asked, Call, Table
@@ -43,7 +46,7 @@ class Gateway:
             self._start()
         path = request.scope["path"]
         if self._page is not None and not path.startswith(("/api/", "/hooks/", "/healthz", "/readyz", "/metrics")):
-            return await self._page(request)
+            return self._page
         return await self.table(request)
 
     def _own(self) -> list[Call]:
@@ -132,27 +135,32 @@ def beside(outbox: str) -> str:
     return parts._replace(scheme="ws", path="/watch").geturl() if outbox else ""
 
 
-def page_of(parts: Parts) -> Callable[[Request], Awaitable[Response]] | None:
-    """Serves the static page, where a folder of it is set."""
-    if not parts.own.museum_web:
-        return None
-    files = StaticFiles(directory=parts.own.museum_web, html=True)
-    s3 = parts.own.museum_s3_public_url or parts.settings.aws_endpoint_url
-    headers = {"Content-Security-Policy": policy(s3), **HEADERS}
+class Page(Response):
+    """The static page's files, compressed where the browser takes that, with the headers of :data:`HEADERS`."""
 
-    async def page(request: Request) -> Response:
-        scope = request.scope
-        if request.method not in ("GET", "HEAD"):
-            return JSONResponse({"status": 405}, 405, headers={"Allow": "GET"})
+    def __init__(self, folder: str, s3: str) -> None:
+        super().__init__()
+        self._files = GZipMiddleware(StaticFiles(directory=folder, html=True), minimum_size=500)
+        self._guards = {"Content-Security-Policy": policy(s3), **HEADERS}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a file."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._guards)
+            await send(message)
+
         try:
-            response = await files.get_response(files.get_path(scope), scope)
-        except Exception as error:
-            status = getattr(error, "status_code", 404)
-            return Response("not found\n", status, media_type="text/plain", headers=headers)
-        response.headers.update(headers)
-        return response
+            await self._files({**scope, "root_path": ""}, receive, sending)
+        except HTTPException as error:
+            await Response("not found\n", error.status_code, headers=self._guards, media_type="text/plain")(scope, receive, send)
 
-    return page
+
+def page_of(parts: Parts) -> Page | None:
+    """Serves the static page, where a folder of it is set."""
+    s3 = parts.own.museum_s3_public_url or parts.settings.aws_endpoint_url
+    return Page(parts.own.museum_web, s3) if parts.own.museum_web else None
 
 
 HEADERS = {
