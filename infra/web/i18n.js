@@ -62,6 +62,12 @@ export function percent(share) {
   return new Intl.NumberFormat(locale, {style: 'percent', maximumFractionDigits: 0}).format(share);
 }
 
+/** A probability: never called certain, nor impossible. */
+export function chance(share) {
+  if (share > 0.99) return t('unit.over', {p: percent(0.99)});
+  return percent(Math.max(0.01, share));
+}
+
 export function bytes(size) {
   if (size < 1e6) return t('unit.kb', {n: number(Math.max(1, Math.round(size / 1e3)))});
   return t('unit.mb', {n: number(size / 1e6, 1)});
