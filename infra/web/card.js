@@ -126,7 +126,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function group(kind) {
     const list = fields.list.filter((field) => field.kind === kind);
     const inside = list.map(row);
-    if (kind === 'offered') return h('fieldset', {class: 'kind offered'}, h('legend', {}, t('card.offered')), inside);
+    if (kind === 'offered') return h('fieldset', {class: 'kind offered'}, h('legend', {}, t(Object.keys(offers).length ? 'card.offered' : 'card.described')), inside);
     return h('details', {class: `kind ${kind}`, open: kind === 'never' || undefined}, h('summary', {}, h('span', {}, t(`card.${kind}`)), h('span', {class: 'soft small'}, t(`card.${kind}_why`))), h('div', {class: 'pairs'}, inside));
   }
 

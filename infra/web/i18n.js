@@ -54,8 +54,8 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
 }
 
-export function score(value) {
-  return new Intl.NumberFormat(locale, {maximumFractionDigits: 3, minimumFractionDigits: 3}).format(value);
+export function score(value, digits = 3) {
+  return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: digits}).format(value);
 }
 
 export function percent(share) {
