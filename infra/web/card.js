@@ -126,7 +126,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function group(kind) {
     const list = fields.list.filter((field) => field.kind === kind);
     const inside = list.map(row);
-    if (kind === 'offered') return h('fieldset', {class: 'kind offered'}, h('legend', {}, t('card.offered')), inside);
+    if (kind === 'offered') return h('fieldset', {class: 'kind offered'}, h('legend', {}, t(Object.keys(offers).length ? 'card.offered' : 'card.described')), inside);
     return h('details', {class: `kind ${kind}`, open: kind === 'never' || undefined}, h('summary', {}, h('span', {}, t(`card.${kind}`)), h('span', {class: 'soft small'}, t(`card.${kind}_why`))), h('div', {class: 'pairs'}, inside));
   }
 
@@ -241,7 +241,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function sourceName(object) {
     const hit = (result?.hits || []).find((one) => one.object.id === object);
     if (hit) return numberOf(hit.record, hit.object);
-    for (const list of Object.values(offers)) for (const offer of list) for (const source of offer.sources) if (source.id === object) return t('object.id', {number: source.object_id});
+    for (const list of Object.values(offers)) for (const offer of list) for (const source of offer.sources) if (source.id === object) return numberOf(null, source);
     return object ? t('card.other_record') : '';
   }
 
@@ -647,7 +647,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     renewed(etag) { if (saved && !saving) saved.etag = etag; },
     get draft() { return saved?.id; },
     get state() { return saved ? state : 'none'; },
-    focus() { (allButton.hidden || allButton.disabled ? title : allButton).focus(); },
+    /** Where work begins: at what is offered, else at what is to be confirmed or written. */
+    focus() {
+      if (!allButton.hidden && !allButton.disabled) allButton.focus();
+      else if (held) title.focus();
+      else if (saved && state !== 'linked') checkButton.focus({preventScroll: true});
+      else rows[fields.list[0].name].input.focus({preventScroll: true});
+    },
     close() {
       closed = true;
       if (dirty()) { store(); save(); }

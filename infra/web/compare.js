@@ -2,7 +2,7 @@
 
 import * as api from './api.js';
 import {button, fill, h, icon, s, say, typing} from './dom.js';
-import {percent, score, t} from './i18n.js';
+import {chance, score, t} from './i18n.js';
 import {likeness} from './likeness.js';
 import {nameOf, numberOf, picture, recordList, table} from './records.js';
 
@@ -158,7 +158,7 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
   const dialog = h('dialog', {class: 'compare', 'aria-labelledby': 'compare-title'},
     h('div', {class: 'compare-top'},
       h('div', {class: 'compare-name'}, title, of),
-      hit && h('p', {class: 'compare-how'}, h('strong', {class: 'num'}, score(hit.score)), h('span', {class: `how l${how.level}`}, t(how.key, {p: percent(hit.relation?.probability ?? 0)}))),
+      hit && h('p', {class: 'compare-how'}, h('strong', {class: 'num'}, score(hit.score)), h('span', {class: `how l${how.level}`}, t(how.key, {p: chance(hit.relation?.probability ?? 0)}))),
       button(t('compare.close'), {icon: 'x', bare: true, onclick: () => dialog.close()})),
     h('div', {class: 'lenses'},
       h('figure', {}, h('figcaption', {}, t('compare.query')), left.node, mine),

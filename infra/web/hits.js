@@ -1,7 +1,7 @@
 // The most similar objects as a list, and the grey boxes that keep its place.
 
 import {fill, h, icon, s} from './dom.js';
-import {percent, score, t} from './i18n.js';
+import {chance, score, t} from './i18n.js';
 import {likeness} from './likeness.js';
 import {nameOf, numberOf, picture} from './records.js';
 
@@ -18,13 +18,13 @@ export function hitCard(hit, {threshold, open, like}) {
   const how = likeness(hit, threshold);
   const name = nameOf(hit.record);
   return h('li', {class: 'hit', data: {object: hit.object.id}},
-    h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320})),
+    h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320}), hit.region && h('span', {class: 'shared', title: t('hit.shared_why', {n: hit.inliers ?? 0})}, t('hit.shared'))),
     h('div', {class: 'hit-text'},
       h('p', {class: 'hit-score'},
         h('strong', {class: 'num'}, h('span', {class: 'sr'}, t('hit.score')), score(hit.score)), bar(hit.score, {mark: threshold, kind: `l${how.level}`})),
       h('h3', {}, h('a', {href: open, class: 'cover'}, h('span', {class: 'sr'}, t('hit.rank', {n: hit.rank})), name)),
       h('p', {class: 'soft hit-of'}, hit.object.own ? h('span', {class: 'tag own'}, t('hit.own')) : null, h('span', {}, hit.object.own ? numberOf(hit.record, hit.object) : `${hit.object.museum} · ${numberOf(hit.record, hit.object)}`)),
-      h('p', {class: `how l${how.level}`}, t(how.key, {p: percent(hit.relation?.probability ?? 0)}))),
+      h('p', {class: `how l${how.level}`}, t(how.key, {p: chance(hit.relation?.probability ?? 0)}))),
     h('div', {class: 'hit-acts'},
       h('a', {class: 'button small', href: open}, icon('compare'), h('span', {}, t('hit.compare'))),
       h('a', {class: 'button small bare', href: like, 'aria-label': t('hit.like_of', {name}), title: t('hit.like')}, icon('like'))));

@@ -54,12 +54,18 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
 }
 
-export function score(value) {
-  return new Intl.NumberFormat(locale, {maximumFractionDigits: 3, minimumFractionDigits: 3}).format(value);
+export function score(value, digits = 3) {
+  return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: digits}).format(value);
 }
 
 export function percent(share) {
   return new Intl.NumberFormat(locale, {style: 'percent', maximumFractionDigits: 0}).format(share);
+}
+
+/** A probability: never called certain, nor impossible. */
+export function chance(share) {
+  if (share > 0.99) return t('unit.over', {p: percent(0.99)});
+  return percent(Math.max(0.01, share));
 }
 
 export function bytes(size) {

@@ -15,6 +15,7 @@ export function numberOf(record, object) {
   if (record?.KPNumber) return /^\p{L}/u.test(record.KPNumber) ? record.KPNumber : t('object.kp', {number: record.KPNumber});
   if (record?.GKNumber) return t('object.gk', {number: record.GKNumber});
   if (record?.InvNumber) return t('object.inv', {number: record.InvNumber});
+  if (object?.object_id.startsWith('draft-')) return t('object.draft');
   return object ? t('object.id', {number: object.object_id}) : '';
 }
 

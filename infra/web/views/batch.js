@@ -5,7 +5,7 @@ import {hear, resume, retry, runOf} from '../batchrun.js';
 import {copy} from '../card.js';
 import {asText, ordered} from '../copytext.js';
 import {button, fill, h, icon, say, toast, typing} from '../dom.js';
-import {lang, number, percent, t} from '../i18n.js';
+import {lang, percent, score, t} from '../i18n.js';
 import {keep, pref} from '../prefs.js';
 import {nameOf, picture, table} from '../records.js';
 import * as sending from '../sending.js';
@@ -128,7 +128,7 @@ export function show(main, params, shell) {
       const thumb = h('span', {class: 'thumb'}, local ? h('img', {src: local, alt: ''}) : picture(photo, '320', {loading: 'lazy'}));
       const text = h('span', {class: 'work-text'}, h('span', {class: 'work-name'}, nameOfItem(one)),
         h('span', {class: 'work-state'}, h('i', {class: `dot ${kind}`}), t(key), one.item?.state === 'sending' ? ` ${percent(one.item.share)}` : ''),
-        one.query?.duplicate && kind === 'ready' ? h('span', {class: 'small work-top own'}, t('work.duplicate')) : top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${number(top.score, 2)} · ${nameOf({Name: top.name})}`) : null);
+        one.query?.duplicate && kind === 'ready' ? h('span', {class: 'small work-top own'}, t('work.duplicate')) : top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${score(top.score, 2)} · ${nameOf({Name: top.name})}`) : null);
       if (one.id && one.query) return h('li', {class: 'work'}, h('a', {href: `#/${base}/${one.id}`, data: {id: one.id}, 'aria-current': one.id === current ? 'true' : null}, thumb, text));
       return h('li', {class: 'work'}, h('div', {class: 'work-in'}, thumb, text, one.item?.problems?.length > 0 && h('p', {class: 'bad small'}, one.item.problems.map((bad) => `${bad.name}: ${problemOf(bad)}`).join(' ')),
         one.item?.state === 'stopped' && h('p', {class: 'bad small'}, shell.why(one.item.problem), ' ', button(t('error.again'), {kind: 'quiet small', onclick: () => retry(batch, one.item)}))));

@@ -2,7 +2,7 @@
 
 import * as api from '../api.js';
 import {button, fill, h, icon, say, toast} from '../dom.js';
-import {listed, moment, number, percent, t} from '../i18n.js';
+import {chance, listed, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
@@ -191,7 +191,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const like = pref(`like.${id}`);
     const there = like ? null : catalogued(result);
     const answer = pref(`answer.${id}`);
-    title.textContent = t(nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
+    title.textContent = t(!hits.length ? 'query.empty' : nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     if (there && !answer) banner(there);
     else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
@@ -288,7 +288,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function banner(there) {
     const {hit, kind} = there;
     const number = numberOf(hit.record, hit.object);
-    const text = t(`same.${kind}_text`, {number, name: nameOf(hit.record), p: percent(hit.relation?.probability ?? 0)});
+    const text = t(`same.${kind}_text`, {number, name: nameOf(hit.record), p: chance(hit.relation?.probability ?? 0)});
     const answer = (is) => answered(is, there);
     fill(status, h('div', {class: 'same', role: 'group', 'aria-labelledby': `same-${id}`},
       h('a', {class: 'same-pic', href: `#/${base}/o/${hit.object.id}`, 'aria-label': t('hit.compare')}, picture(hit.image, '320')),

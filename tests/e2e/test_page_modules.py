@@ -1,0 +1,222 @@
+"""The page's pure modules, in the browser that runs them."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
+ARGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update")
+Run = Callable[..., Any]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the page's files and tells nobody."""
+
+    def log_message(self, *_args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Call ``run(module, expression, value)``: the expression sees the module as ``m`` and the value as ``v``."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    browser_path = shutil.which("chromium")
+    if browser_path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(WEB)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=list(ARGS))
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/icon.svg")
+
+        def call(module: str, expression: str, value: Any = None) -> Any:
+            return page.evaluate(f"async (v) => {{ const m = await import('/{module}.js'); return {expression}; }}", value)
+
+        yield call
+        browser.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("Монета медная, 2 копейки", {"2": "number"}),
+        ("Диаметр 30 мм, надпись «За усердие»", {"30 мм": "number", "надпись": "inscription", "«За усердие»": "inscription"}),
+        ("Кувшин конца XIX в., утрачена ручка", {"XIX в.": "date", "утрачена": "damage"}),
+        ("Портрет работы И. И. Иванова, 1812 г.", {"И. И. Иванова": "name", "1812 г.": "date"}),
+        ("Column-krater, 6th century, chip on the rim", {"6th century": "date", "chip": "damage"}),
+        ("кувшин глиняный", {}),
+    ],
+)
+def test_numbers_dates_names_inscriptions_and_damage_are_marked(run: Run, text: str, kinds: dict[str, str]) -> None:
+    """They may be true of the sample alone."""
+    found = {one["text"]: one["kind"] for one in run("marks", "m.marks(v)", text)}
+    assert kinds.items() <= found.items()
+    assert kinds or not found
+
+
+def test_pieces_of_a_text_are_the_text(run: Run) -> None:
+    """Marks neither lose nor double a sign, whatever is written."""
+    text = '<img src=x onerror=alert(1)> «а» 12 мм, 1812–1815 гг. до н. э. А. С. Пушкин; "b" № 7/а'
+    assert "".join(piece["text"] for piece in run("marks", "m.pieces(v)", text)) == text
+
+
+def test_what_was_changed_by_hand_needs_no_confirming(run: Run) -> None:
+    """Only what stands in the sample too is still the sample's."""
+    found = run("marks", "m.taken(v[0], v[1]).map((one) => one.text)", ["Ваза, 45 см, скол", "Ваза, 30 см, скол"])
+    assert found == ["скол"]
+
+
+def test_a_text_that_differs_in_spaces_and_case_alone_is_unchanged(run: Run) -> None:
+    """It says nothing that its sample does not."""
+    assert run("marks", "m.unchanged(v[0], v[1])", ["Ваза  белая", "ваза белая"])
+    assert not run("marks", "m.unchanged(v[0], v[1])", ["Ваза белая; на дне клеймо", "ваза белая"])
+
+
+def names(groups: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """Groups by name."""
+    return {group["name"]: group["files"] for group in groups}
+
+
+def test_photos_are_grouped_by_what_their_names_share(run: Run) -> None:
+    """A number or a word at the end tells views apart; a camera's counter does not."""
+    paths = ["КП-12_2.jpg", "КП-12_1.jpg", "КП-13.jpg", "IMG_0001.jpg", "IMG_0002.jpg", "ваза аверс.jpg", "ваза реверс.jpg"]
+    found = names(run("grouping", "m.grouped(v, 'name')", paths))
+    assert found == {"КП-12": [1, 0], "КП-13": [2], "IMG_0001": [3], "IMG_0002": [4], "ваза": [5, 6]}
+
+
+def test_folders_of_few_photos_are_objects(run: Run) -> None:
+    """Each folder is one object."""
+    paths = ["день/12/a.jpg", "день/12/b.jpg", "день/13/a.jpg"]
+    assert run("grouping", "m.best(v)", paths) == "folder"
+    assert names(run("grouping", "m.grouped(v, 'folder')", paths)) == {"12": [0, 1], "13": [2]}
+
+
+def test_more_than_eight_photos_are_no_views(run: Run) -> None:
+    """A query has at most eight photos."""
+    paths = [f"лист {number}.jpg" for number in range(1, 13)]
+    assert len(run("grouping", "m.grouped(v, 'name')", paths)) == 12
+    assert [len(group["files"]) for group in run("grouping", "m.grouped(v, 'count', 5)", paths)] == [5, 5, 2]
+
+
+def test_groups_are_mended_by_hand_without_losing_a_photo(run: Run) -> None:
+    """Join, cut and move."""
+    groups = [{"name": "a", "files": [0, 1]}, {"name": "b", "files": [2]}]
+    assert run("grouping", "m.joined(v, 1)", groups) == [{"name": "a", "files": [0, 1, 2]}]
+    cut = run("grouping", "m.split(v, 0, 1, 'c')", groups)
+    assert names(cut) == {"a": [0], "c": [1], "b": [2]}
+    assert names(run("grouping", "m.moved(v, 1, 0, -1)", groups)) == {"a": [0, 1, 2]}
+
+
+def test_two_windows_changes_are_joined(run: Run) -> None:
+    """What one alone changed is taken; where both did, mine stays and theirs is told."""
+    base = {"Name": "Ваза", "Weight": "1", "Fund": "основной"}
+    mine = {"Name": "Ваза белая", "Weight": "1"}
+    theirs = {"Name": "Вазочка", "Weight": "2", "Fund": "основной"}
+    found = run("merge", "m.merged(...v)", [base, mine, theirs])
+    assert found == {"values": {"Name": "Ваза белая", "Weight": "2"}, "clashes": {"Name": "Вазочка"}}
+
+
+def test_a_patch_has_what_changed_and_nothing_else(run: Run) -> None:
+    """``null`` takes away."""
+    found = run("merge", "m.changes(...v)", [{"Name": "a", "Weight": "1", "Fund": "x"}, {"Name": "b", "Weight": "1"}])
+    assert found == {"Name": "b", "Fund": None}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "passed"),
+    [
+        ("draft", "checked", ["checked"]),
+        ("draft", "linked", ["checked", "exported", "linked"]),
+        ("exported", "draft", ["draft"]),
+        ("linked", "draft", ["exported", "draft"]),
+        ("checked", "checked", []),
+    ],
+)
+def test_a_card_passes_the_states_between(run: Run, start: str, end: str, passed: list[str]) -> None:
+    """The gateway takes one step at a time."""
+    assert run("merge", "m.way(...v)", [start, end]) == passed
+
+
+def hit(**more: Any) -> dict[str, Any]:
+    """A hit with what its wording depends on."""
+    return {"score": 0.9, "relation": None, "duplicate": None, "class_code": 13, "object": {"own": True}, **more}
+
+
+@pytest.mark.parametrize(
+    ("one", "key"),
+    [
+        (hit(), "like.above"),
+        (hit(score=0.1), "like.below"),
+        (hit(relation={"kind": "same_object", "probability": 0.97}), "like.same_object.sure"),
+        (hit(relation={"kind": "same_object", "probability": 0.6}), "like.same_object.maybe"),
+        (hit(relation={"kind": "same_object", "probability": 0.99}, class_code=5), "like.same_copy"),
+        (hit(relation={"kind": "looks_alike", "probability": 0.9}), "like.looks_alike"),
+    ],
+)
+def test_wording_promises_no_more_than_the_score_supports(run: Run, one: dict[str, Any], key: str) -> None:
+    """Copies are never called the same object, and nothing uncalibrated is more than similar."""
+    assert run("likeness", "m.likeness(v, 0.5).key", one) == key
+
+
+def test_what_looks_catalogued_is_said_of_own_objects_alone(run: Run) -> None:
+    """Another museum's object is not hers, however alike; a coin is a copy, and only a look decides."""
+    same = {"kind": "same_object", "probability": 0.97}
+    kind = "(m.catalogued({hits: v}) || {}).kind || ''"
+    assert run("likeness", kind, [hit(relation=same, object={"own": False})]) == ""
+    assert run("likeness", kind, [hit(relation=same, duplicate=True)]) == "same"
+    assert run("likeness", kind, [hit(relation=same, duplicate=True, class_code=17)]) == "copy"
+    assert run("likeness", kind, [hit(relation={"kind": "same_kind", "probability": 0.9})]) == ""
+
+
+def test_a_card_is_copied_in_the_order_asked_for(run: Run) -> None:
+    """As lines, without what is empty; as cells, with it."""
+    order = run("copytext", "m.ordered(v[0], v[1])", [["Name", "Weight", "KPNumber"], ["KPNumber"]])
+    assert order == ["KPNumber", "Name", "Weight"]
+    how = "{label: (name) => name, shown: (name, value) => value, form: v[2]}"
+    values = {"Name": "Ваза\nбелая", "KPNumber": "12"}
+    assert run("copytext", f"m.asText(v[0], v[1], {how})", [values, order, "lines"]) == "KPNumber: 12\nName: Ваза\nбелая"
+    assert run("copytext", f"m.asText(v[0], v[1], {how})", [values, order, "cells"]) == "12\tВаза белая\t"
+
+
+@pytest.mark.parametrize(
+    ("begin", "found"),
+    [
+        ([0xFF, 0xD8, 0xFF, 0xE0], {"type": "image/jpeg"}),
+        ([0, 0, 0, 24, *b"ftypheic"], {"type": "image/heic"}),
+        ([0, 0, 0, 24, *b"ftypisom"], {"other": "video"}),
+        ([*b"II*\0", 0, 0, 0, 0, *b"CR\x02"], {"other": "raw"}),
+        ([*b"%PDF-1.7"], {"other": "pdf"}),
+        ([], {"other": "empty"}),
+    ],
+)
+def test_a_file_is_known_by_its_first_bytes(run: Run, begin: list[int], found: dict[str, str]) -> None:
+    """Its name says nothing."""
+    assert run("kinds", "m.kindOf(new Uint8Array(v))", begin) == found
+
+
+def test_a_box_stays_in_the_picture(run: Run) -> None:
+    """However it is moved and resized."""
+    box = {"left": 0.9, "top": 0, "width": 0.1, "height": 0.5}
+    moved = run("crop", "m.nudged(v, 'ArrowRight', {far: true})", box)
+    assert moved["left"] + moved["width"] == pytest.approx(1)
+    grown = run("crop", "m.nudged(v, 'ArrowDown', {grow: true})", box)
+    assert grown["height"] == pytest.approx(0.52)
+
+
+def test_magnifiers_are_linked_by_the_shared_part(run: Run) -> None:
+    """A corner of the outline in one photo is the same corner in the other."""
+    query = [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]
+    other = [[0.8, 0.1], [0.8, 0.9], [0.2, 0.9], [0.2, 0.1]]  # turned by a quarter
+    found = run("compare", "v[2].map((point) => m.mapped(v[0], v[1])(point))", [query, other, [[0.2, 0.2], [0.5, 0.5]]])
+    assert [value for point in found for value in point] == pytest.approx([0.8, 0.1, 0.5, 0.5])
