@@ -19,6 +19,7 @@ from functions.catalogue import draft as rules
 from functions.catalogue.draft import MAX_IMAGES, PREFIX, BadDraft
 from functions.catalogue.fields import BY_NAME
 from functions.catalogue.keys import NEW_ID, photo_key
+from functions.events import subject_of, topic
 from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.editing import LANE, Card, Cards, MuseumSettings, image_name
 from functions.gateway.handles import object_handle, object_of
@@ -35,6 +36,7 @@ from functions.gateway.objects import (
     editable,
     look,
     main_copy,
+    object_shown,
 )
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
@@ -52,7 +54,9 @@ from functions.gateway.shapes import (
     SettingsShown,
 )
 from functions.gateway.spreadsheet import CONTENT_TYPE, Language, Row, Sample, workbook
+from functions.gateway.stream import Look, Stream, message_of
 from functions.gateway.uploading import FORM_SECONDS, check_size, name_of, new_id, photos_of
+from functions.gateway.watching import Watched
 from functions.uploads import MAX_KEY
 
 EXPORTED = 500
@@ -67,6 +71,14 @@ def calls(parts: Parts) -> list[Call]:
     async def begin(asked: Asked) -> Answer:
         made = await in_thread(begun, parts, asked.identity, asked.body)
         return Answer(made.content, 201, tag=made.tag, headers={"Location": f"/api/objects/{made.content.id}"})
+
+    async def events(asked: Asked) -> Response:
+        place = object_of(asked.params["id"])
+        seen = await in_thread(look, parts, asked.identity.museum, *place)
+        if seen is None or seen.card is None:
+            raise not_found("draft")
+        parts.limits.may_stream(asked.identity.token)
+        return DraftStream(parts, asked.identity, seen)
 
     async def erase(asked: Asked) -> Answer:
         await in_thread(erased, parts, asked.identity, *object_of(asked.params["id"]))
@@ -104,6 +116,8 @@ def calls(parts: Parts) -> list[Call]:
     return [
         Call(method="POST", path="/api/drafts", handler=begin, role="registrar", takes=DraftGiven, gives=ObjectShown, status=201,
              does="A draft of a card. A query's photos become its photos; asked again for the same query, it is the same draft."),
+        Call(method="GET", path="/api/drafts/{id}/events", handler=events, pattern=ID, produces="text/event-stream",
+             does="A draft as server-sent events, until each of its photos is findable or refused."),
         Call(method="GET", path="/api/drafts/export", handler=export, role="registrar", gives=Export, query=QUERY,
              also=(CONTENT_TYPE,), does=f"At most {EXPORTED} drafts with pictures, fields and the numbers of their samples."),
         Call(method="DELETE", path="/api/drafts/{id}", handler=erase, role="registrar", status=204, pattern=ID,
@@ -116,6 +130,28 @@ def calls(parts: Parts) -> list[Call]:
         Call(method="PUT", path="/api/settings", handler=set_them, role="registrar", takes=SettingsGiven, gives=SettingsShown,
              does="Sets them."),
     ]  # fmt: skip
+
+
+class DraftStream(Stream):
+    """A draft until each of its photos has ended: then it is findable by them."""
+
+    def __init__(self, parts: Parts, viewer: Identity, seen: Seen) -> None:
+        super().__init__(parts, viewer)
+        self._seen = seen
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The keys of its photos."""
+        return tuple(topic(subject_of(info.key)) for info in self._seen.images)
+
+    async def look(self, reader: Watched, *, reread: bool) -> Look:
+        """The draft as it is now."""
+        seen = await in_thread(look, self._parts, self._viewer.museum, self._seen.museum, self._seen.object_id)
+        if seen is None or seen.card is None:
+            return Look(b"gone", b"event: gone\ndata: {}\n\n", ended=True)
+        shown = await in_thread(object_shown, self._parts, self._viewer, seen)
+        ended = all(image.findable or image.reason for image in shown.images)
+        return Look(msgspec.json.encode(shown), message_of(shown, ended=ended), ended=ended)
 
 
 # a draft begins, and ends

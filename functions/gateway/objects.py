@@ -225,6 +225,7 @@ def images_shown(parts: Parts, viewer: str, infos: Sequence[ObjectInfo], card: r
             main=number == 0,
             small=copies.small if copies else None,
             large=copies.large if copies else None,
+            findable=end is not None and end.status == "indexed",
             reason=end.reason if end is not None and refused else None,
         )
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from functions.errors import MuseumError
 from functions.events import subject_of, topic
-from functions.gateway import metrics
 from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.identity import Identity
 from functions.gateway.parts import Parts
@@ -23,15 +17,10 @@ from functions.gateway.queries import Known
 from functions.gateway.records import record_of
 from functions.gateway.shapes import Snapshot, Stage, Status
 from functions.gateway.shown import photos_of, result_shown
+from functions.gateway.stream import Look, Stream, message_of
 from functions.gateway.watching import Watched
 
 ID = {"id": r"[A-Za-z0-9._-]{1,64}"}
-HEARTBEAT = 15.0
-"""Seconds without news after which a comment shows that the connection is alive; storage is read again then too."""
-BOUND = 2.0
-"""Seconds that a stream waits for its binding before it begins; later it is told to read again."""
-SLOW = 10.0
-"""Seconds that a reader may take for one message before it is let go: it comes again, and gets the state at once."""
 SHOWN = 10
 Hits = Annotated[int, msgspec.Meta(ge=1, le=100)]
 STAGES: dict[str, Stage] = {
@@ -59,7 +48,7 @@ def calls(parts: Parts) -> list[Call]:
         if known is None:
             raise not_found("query")
         parts.limits.may_stream(asked.identity.token)
-        return Stream(parts, asked.identity, known)
+        return QueryStream(parts, asked.identity, known)
 
     return [
         Call(method="GET", path="/api/queries/{id}", handler=state, gives=Snapshot, pattern=ID, query={"hits": Hits},
@@ -127,80 +116,30 @@ def ahead(status: Status, stage: Stage, parts: Parts) -> int | None:
     return sum(parts.watching.depth.values())
 
 
-class Stream(Response):
-    """The stream of one query to one reader. What cannot be sent in time ends it: nothing is kept for a slow reader."""
+class QueryStream(Stream):
+    """The stream of one query to one reader."""
 
     def __init__(self, parts: Parts, viewer: Identity, known: Known) -> None:
-        super().__init__(media_type="text/event-stream")
-        self._parts = parts
-        self._viewer = viewer
+        super().__init__(parts, viewer)
         self._known = known
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the result is there, the reader goes, or the process ends."""
-        with self._parts.limits.stream(self._viewer.token), metrics.STREAMS.track_inprogress():
-            headers = [
-                (b"content-type", b"text/event-stream; charset=utf-8"),
-                (b"cache-control", b"no-store"),
-                (b"x-accel-buffering", b"no"),
-            ]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            gone = asyncio.create_task(left(receive))
-            sending = asyncio.create_task(self._send(send))
-            try:
-                await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (gone, sending):
-                    task.cancel()
-                await asyncio.gather(gone, sending, return_exceptions=True)
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The key whose upload starts the search."""
+        return (topic(subject_of(self._known.key)),)
 
-    async def _send(self, send: Send) -> None:
-        with contextlib.suppress(TimeoutError, OSError):
-            async for message in self._messages():
-                await asyncio.wait_for(send({"type": "http.response.body", "body": message, "more_body": True}), SLOW)
-        await asyncio.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}), SLOW)
-
-    async def _messages(self) -> AsyncIterator[bytes]:
-        yield b"retry: 1000\n\n"
-        last = b""
-        queries = self._parts.queries(self._viewer)
-        async with self._parts.watching.look(topic(subject_of(self._known.key))) as reader:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(reader.bound.wait(), BOUND)
-            reread = True
-            while not self._parts.closing.is_set():
-                if reread:
-                    with contextlib.suppress(MuseumError):  # S3 is away for a moment: what is known is still true
-                        known = await in_thread(queries.known, self._known.id)
-                        if known is None:
-                            yield b"event: gone\ndata: {}\n\n"
-                            return
-                        self._known = known
-                shown = await in_thread(snapshot_of, self._known, self._viewer, self._parts, reader=reader)
-                message = encoded(shown, ended=self._known.ended)
-                if signature(shown) != last:
-                    last = signature(shown)
-                    yield message
-                if self._known.ended:
-                    return
-                news = await reader.wait(HEARTBEAT)
-                reread = not news or reader.must_read()
-                if not news:
-                    yield b": still here\n\n"
+    async def look(self, reader: Watched, *, reread: bool) -> Look:
+        """How the query stands now."""
+        if reread:
+            known = await in_thread(self._parts.queries(self._viewer).known, self._known.id)
+            if known is None:
+                return Look(b"gone", b"event: gone\ndata: {}\n\n", ended=True)
+            self._known = known
+        shown = await in_thread(snapshot_of, self._known, self._viewer, self._parts, reader=reader)
+        return Look(signature(shown), message_of(shown, ended=self._known.ended), ended=self._known.ended)
 
 
 def signature(shown: Snapshot) -> bytes:
     """What tells one snapshot from another."""
     given = msgspec.to_builtins(shown)
     return msgspec.json.encode({name: value for name, value in given.items() if name not in ("now", "expected_ms", "expected")})
-
-
-def encoded(shown: Snapshot, *, ended: bool) -> bytes:
-    """A snapshot as one server-sent event."""
-    return b"event: %b\ndata: %b\n\n" % (b"result" if ended else b"state", msgspec.json.encode(shown))
-
-
-async def left(receive: Receive) -> None:
-    """Until the reader has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -317,6 +317,8 @@ class ImageShown(Said, frozen=True, kw_only=True, rename={"small": "320", "large
     main: bool
     small: str | None
     large: str | None
+    findable: bool
+    """Whether a search finds the object by it."""
     reason: str | None
     """Why there will be no copies, where it was refused."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from functions.errors import Unavailable
@@ -29,9 +29,10 @@ ENDS = ("search.completed", "image.rejected", "query.failed", "image.indexed")
 
 
 class Watched:
-    """One topic that one reader looks at: ``news`` is set when there is something to read, or storage is to be read again."""
+    """Topics that one reader looks at: ``news`` is set when there is something to read, or storage is to be read again."""
 
-    def __init__(self) -> None:
+    def __init__(self, topics: Sequence[str] = ()) -> None:
+        self.topics = tuple(topics)
         self.news = asyncio.Event()
         self.bound = asyncio.Event()
         self.stage: str | None = None
@@ -81,7 +82,7 @@ class Watching:
     @property
     def readers(self) -> int:
         """How many look at something."""
-        return sum(len(readers) for readers in self._readers.values())
+        return len({reader for readers in self._readers.values() for reader in readers})
 
     def wake(self) -> None:
         """Let everybody look about."""
@@ -90,27 +91,34 @@ class Watching:
                 reader.tell(stale=False)
 
     @contextlib.asynccontextmanager
-    async def look(self, topic: str) -> AsyncIterator[Watched]:
-        """Hear of a topic. ``bound`` is set from when on nothing is missed; read storage after that."""
+    async def look(self, *topics: str) -> AsyncIterator[Watched]:
+        """Hear of some topics. ``bound`` is set from when on nothing is missed; read storage after that."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
-        reader = Watched()
-        readers = self._readers.setdefault(topic, set())
-        readers.add(reader)
-        reader.stage = self._stages.get(topic)
-        if topic in self._bound:
-            reader.bound.set()
-        elif len(readers) == 1:
-            await self._send({"watch": topic})
+        reader = Watched(topics)
+        for topic in topics:
+            readers = self._readers.setdefault(topic, set())
+            readers.add(reader)
+            reader.stage = self._stages.get(topic)
+            if topic not in self._bound and len(readers) == 1:
+                await self._send({"watch": topic})
+        self._mark(reader)
         try:
             yield reader
         finally:
-            readers.discard(reader)
-            if not readers:
-                self._readers.pop(topic, None)
-                self._bound.discard(topic)
-                self._stages.pop(topic, None)
-                await self._send({"unwatch": topic})
+            for topic in topics:
+                readers = self._readers.get(topic, set())
+                readers.discard(reader)
+                if not readers:
+                    self._readers.pop(topic, None)
+                    self._bound.discard(topic)
+                    self._stages.pop(topic, None)
+                    await self._send({"unwatch": topic})
+
+    def _mark(self, reader: Watched) -> None:
+        """A reader is bound when all its topics are."""
+        if self._bound.issuperset(reader.topics):
+            reader.bound.set()
 
     async def _send(self, frame: dict[str, Any]) -> None:
         if self._socket is not None:
@@ -164,7 +172,7 @@ class Watching:
             if topic in self._readers:
                 self._bound.add(topic)
                 for reader in self._readers[topic]:
-                    reader.bound.set()
+                    self._mark(reader)
                     reader.tell(stale=True)
         elif event := frame.get("event"):
             kind = event["type"].removeprefix("io.museumsearch.").rpartition(".v")[0]

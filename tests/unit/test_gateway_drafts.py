@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -12,10 +14,11 @@ import pytest
 from PIL import Image
 
 from functions.catalogue.keys import photo_key, record_key
+from functions.events import subject_of, topic
 from functions.gateway import drafts
 from functions.gateway.handles import object_handle
 from functions.runtime.settings import Settings
-from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, worlds
+from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, worlds
 
 world = pytest.fixture(worlds)
 PHOTO = {"filename": "a.jpg", "content_type": "image/jpeg", "size": 10}
@@ -434,3 +437,37 @@ def test_every_call_is_in_the_document(world: GatewayWorld) -> None:
     patch = document["paths"]["/api/objects/{id}"]["patch"]
     assert list(patch["requestBody"]["content"]) == ["application/merge-patch+json"]
     assert "If-Match" in [one["name"] for one in patch["parameters"]]
+
+
+# until it is findable
+
+
+def test_a_draft_says_when_it_is_found_by_its_photos(world: GatewayWorld) -> None:
+    """A stream until each photo has ended, and who comes late gets the end at once."""
+    query = world.queried(b"front", b"back")
+    draft = world.ask("POST", "/api/drafts", {"query": query}).json
+    assert [image["findable"] for image in draft["images"]] == [False, False]
+    address = f"/api/drafts/{draft['id']}/events"
+
+    async def follow() -> Reply:
+        reading = asyncio.create_task(world.asking("GET", address))
+        for name, body in (("0.jpg", b"front"), ("1.jpg", b"back")):
+            await until(lambda: bool(world.sockets.open_now and len(world.sockets.open_now[0].topics) == 2))
+            await asyncio.sleep(0.02)
+            world.photo(draft["object_id"], name, body=body)
+            world.sockets.announce("image.indexed", topic(subject_of(photo_key(NORTH, draft["object_id"], name))))
+        return await asyncio.wait_for(reading, 5)
+
+    reply = world.run(follow())
+    found = [(name, [image["findable"] for image in said["images"]]) for name, said in reply.events]
+    assert found == [("state", [False, False]), ("state", [True, False]), ("result", [True, True])]
+    assert [name for name, _ in world.ask("GET", address).events] == ["result"]
+    assert world.ask("GET", address, who="foreigner").code == (404, "not-found")
+    assert world.ask("GET", f"/api/drafts/{world.record('vase')}/events").code == (404, "not-found")
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.005)

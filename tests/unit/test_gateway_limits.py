@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from functions.gateway import progress
+from functions.gateway import progress, stream
 from functions.gateway.app import policy
 from functions.gateway.call import MAX_BODY
 from functions.gateway.identity import Identity
@@ -59,8 +59,8 @@ def test_streams_are_bounded_and_free_again_when_they_end(world: GatewayWorld) -
         fourth = asyncio.create_task(world.asking("GET", address))
         await asyncio.sleep(0.05)
         open_now = world.parts.watching.readers
-        for stream in (streams[1], fourth):
-            stream.cancel()
+        for one in (streams[1], fourth):
+            one.cancel()
         await asyncio.gather(streams[1], fourth, return_exceptions=True)
         return third.status, open_now
 
@@ -70,7 +70,7 @@ def test_streams_are_bounded_and_free_again_when_they_end(world: GatewayWorld) -
 
 def test_a_reader_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is kept for it."""
-    monkeypatch.setattr(progress, "SLOW", 0.05)
+    monkeypatch.setattr(stream, "SLOW", 0.05)
     with GatewayWorld() as world:
         query = world.queried(b"photo")
         known = world.parts.queries_of(NORTH, "anna").known(query)
@@ -84,8 +84,8 @@ def test_a_reader_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.Event().wait()
 
         async def read() -> None:
-            stream = progress.Stream(world.parts, Identity(museum=NORTH, owner="anna"), known)
-            await asyncio.wait_for(stream({"type": "http"}, never, stuck), 2)
+            sent = progress.QueryStream(world.parts, Identity(museum=NORTH, owner="anna"), known)
+            await asyncio.wait_for(sent({"type": "http"}, never, stuck), 2)
 
         world.run(read())
         assert world.parts.watching.readers == 0
@@ -97,10 +97,10 @@ def test_streams_end_when_the_process_is_told_to_end() -> None:
         query = world.queried(b"photo")
 
         async def end() -> int:
-            stream = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
+            reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
             await asyncio.sleep(0.1)
             world.parts.end()
-            return (await asyncio.wait_for(stream, 2)).status
+            return (await asyncio.wait_for(reading, 2)).status
 
         assert world.run(end()) == 200
 

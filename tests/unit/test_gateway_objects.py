@@ -108,7 +108,7 @@ def test_a_refused_photo_says_why(world: GatewayWorld) -> None:
                   version=version, status="rejected", reason="this is no image")  # fmt: skip
     write(world.store, "state", end)
     assert one(world, handle)["images"] == [
-        {"name": "a.jpg", "main": True, "320": None, "1280": None, "reason": "this is no image"}
+        {"name": "a.jpg", "main": True, "320": None, "1280": None, "findable": False, "reason": "this is no image"}
     ]
 
 
