@@ -41,8 +41,8 @@ export function enter() {
   return session;
 }
 
-/** One call: `{data, etag, status}`. Waits and repeats where the gateway asks for it (429). */
-export async function call(method, path, {body, type = 'application/json', match, signal, repeats = REPEATS} = {}) {
+/** One call: `{data, etag, status}`. Waits and repeats where the gateway asks for it (429). `probe`: a 401 signs nobody out. */
+export async function call(method, path, {body, type = 'application/json', match, signal, repeats = REPEATS, probe = false} = {}) {
   const headers = {accept: 'application/json'};
   if (token()) headers.authorization = `Bearer ${token()}`;
   if (body !== undefined) headers['content-type'] = type;
@@ -59,13 +59,13 @@ export async function call(method, path, {body, type = 'application/json', match
   }
   if (answer.status === 429 && repeats > 0) {
     await pause(Math.min(30, Number(answer.headers.get('retry-after')) || 1) * 1000);
-    return call(method, path, {body, type, match, signal, repeats: repeats - 1});
+    return call(method, path, {body, type, match, signal, probe, repeats: repeats - 1});
   }
   const text = await answer.text();
   let data = null;
   try { data = text ? JSON.parse(text) : null; } catch { /* a proxy's page is no answer of ours */ }
   if (!answer.ok) {
-    if (answer.status === 401) document.dispatchEvent(new CustomEvent('signed-out'));
+    if (answer.status === 401 && !probe) document.dispatchEvent(new CustomEvent('signed-out'));
     throw new Problem(answer.status, data?.code || `http-${answer.status}`, data?.detail || data?.title || '', data || {});
   }
   return {data, etag: answer.headers.get('etag'), status: answer.status};

@@ -115,7 +115,7 @@ function signIn() {
     event.preventDefault();
     api.accept(field.value.trim());
     try {
-      await api.get('/me');
+      await api.get('/me', {probe: true});
       await begin();
     } catch (error) {
       api.forget();
