@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
-from tests.gateway_world import GatewayWorld, worlds
+from functions.gateway.handles import object_handle
+from tests.gateway_world import NORTH, GatewayWorld, worlds
 
 world = pytest.fixture(worlds)
 
@@ -39,3 +43,36 @@ def test_a_query_of_several_photos_is_closed_by_a_file(world: GatewayWorld) -> N
     closing = next(key for key in world.keys("queries") if key.endswith(".query.json"))
     assert len(world.stored("queries", closing)["photos"]) == 2
     assert world.ask("GET", f"/api/queries/{query}").json["status"] == "running"
+
+
+def addresses(world: GatewayWorld) -> list[tuple[str, str, Any, str, str]]:
+    """Each call that needs somebody: method, address, body, content type and role."""
+    sample = {"id": object_handle(NORTH, "vase"), "name": "a.jpg", "handle": "x", "size": "320.jpg"}
+    return [
+        (call.method, re.sub(r"\{(\w+)\}", lambda found: sample[found[1]], call.path), {}, call.content_type, call.role)
+        for call in world.table.calls
+        if call.role is not None
+    ]
+
+
+def test_no_call_is_answered_without_a_good_token(world: GatewayWorld) -> None:
+    """None, an unknown one, an expired one, one in another scheme: whatever the call, before anything else is looked at."""
+    asked = addresses(world)
+    assert len(asked) > 20
+    for method, path, body, kind, _role in asked:
+        for who, code in ((None, "unauthorised"), ("guessed", "token-unknown"), ("expired", "token-expired")):
+            assert world.ask(method, path, body, who=who, content_type=kind).code == (401, code), (method, path)
+        basic = {"authorization": "Basic cmVnaXN0cmFyOg=="}
+        assert world.ask(method, path, body, who=None, headers=basic, content_type=kind).code == (401, "unauthorised")
+
+
+def test_a_visitor_searches_and_changes_no_record(world: GatewayWorld) -> None:
+    """Each call that asks for more than a visitor's role is refused with the role that it needs."""
+    more = [one for one in addresses(world) if one[-1] != "visitor"]
+    assert {(method, path.split("/")[2]) for method, path, *_ in more} == {
+        ("PATCH", "objects"), ("POST", "drafts"), ("GET", "drafts"), ("DELETE", "drafts"), ("PUT", "settings"),
+    }  # fmt: skip
+    for method, path, body, kind, role in more:
+        refused = world.ask(method, path, body, who="visitor", content_type=kind)
+        assert refused.code == (403, "forbidden"), (method, path)
+        assert role in refused.json["detail"]
