@@ -80,7 +80,7 @@ def listed(known: Known, viewer: Identity, parts: Parts) -> Listed:
     result, asked = known.result, known.asked
     return Listed(
         id=known.id,
-        status=standing(known, None)[0],
+        status=standing(known, parts.watching)[0],
         uploaded_at=known.upload.modified if known.upload else None,
         created=asked.created if asked else born(known.id),
         filename=asked.filename if asked else known.key.rpartition("/")[2],

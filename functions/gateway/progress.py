@@ -18,7 +18,7 @@ from functions.gateway.records import record_of
 from functions.gateway.shapes import Snapshot, Stage, Status
 from functions.gateway.shown import photos_of, result_shown
 from functions.gateway.stream import Look, Stream, message_of
-from functions.gateway.watching import Watched
+from functions.gateway.watching import Watched, Watching
 
 ID = {"id": r"[A-Za-z0-9._-]{1,64}"}
 SHOWN = 10
@@ -58,10 +58,10 @@ def calls(parts: Parts) -> list[Call]:
     ]  # fmt: skip
 
 
-def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, reader: Watched | None = None, hits: int = SHOWN) -> Snapshot:
+def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHOWN) -> Snapshot:
     """A query as it stands. Reads records where more than ten hits are asked for."""
     asked, result = known.asked, known.result
-    status, stage = standing(known, reader.stage if reader else None)
+    status, stage = standing(known, parts.watching)
     if result is not None:
         parts.recent.add(result)
     shown = None
@@ -96,17 +96,21 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, reader: Watched
     )
 
 
-def standing(known: Known, last: str | None) -> tuple[Status, Stage]:
-    """Status and stage, of what storage has and the last announcement."""
+def standing(known: Known, watching: Watching) -> tuple[Status, Stage]:
+    """Status and stage, of what storage has and what was announced.
+
+    Where nothing was heard, since another replica was asked before, it waits if anything does; else a step has it.
+    """
     if known.result is not None:
         return known.result.status, "done"
     if known.waiting:
         return "waiting", "waiting"
+    last = watching.stage(topic(subject_of(known.key)))
     if last in STAGES:
         return "running", STAGES[last]
     if known.upload is None:
         return "uploading", "uploading"
-    return "running", "waiting"
+    return "running", "received" if watching.connected and watching.depth and not any(watching.depth.values()) else "waiting"
 
 
 def ahead(status: Status, stage: Stage, parts: Parts) -> int | None:
@@ -135,7 +139,7 @@ class QueryStream(Stream):
             if known is None:
                 return Look(b"gone", b"event: gone\ndata: {}\n\n", ended=True)
             self._known = known
-        shown = await in_thread(snapshot_of, self._known, self._viewer, self._parts, reader=reader)
+        shown = await in_thread(snapshot_of, self._known, self._viewer, self._parts)
         return Look(signature(shown), message_of(shown, ended=self._known.ended), ended=self._known.ended)
 
 

@@ -84,6 +84,10 @@ class Watching:
         """How many look at something."""
         return len({reader for readers in self._readers.values() for reader in readers})
 
+    def stage(self, topic: str) -> str | None:
+        """The last announcement of a topic that somebody here looks at."""
+        return self._stages.get(topic)
+
     def wake(self) -> None:
         """Let everybody look about."""
         for readers in self._readers.values():

@@ -160,6 +160,46 @@ def test_a_query_that_ends_badly_says_why(world: GatewayWorld, status: str) -> N
     )  # fmt: skip
 
 
+def test_a_second_reader_gets_the_stage_at_once(world: GatewayWorld) -> None:
+    """Also one who only asks: what was heard is known while somebody, or the query's turn, is watched."""
+    begun = world.ask("POST", "/api/uploads", {"filename": "a.jpg", "content_type": "image/jpeg", "size": 5}).json
+    key = begun["upload"]["fields"]["key"]
+
+    async def look() -> tuple[Any, Any]:
+        world.parts.start()
+        world.parts.follow(key)
+        world.forms.send(begun["upload"], b"photo")
+        await until(lambda: world.sockets.open_now and topic(subject_of(key)) in world.sockets.open_now[0].topics)
+        world.sockets.announce("query.embedded", topic(subject_of(key)))
+        await until(lambda: world.parts.watching.stage(topic(subject_of(key))))
+        asked = (await world.asking("GET", f"/api/queries/{begun['id']}")).json
+        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{begun['id']}/events"))
+        await asyncio.sleep(0.05)
+        world.parts.end()
+        return asked, (await reading).events
+
+    asked, told = world.run(look())
+    assert (asked["status"], asked["stage"]) == ("running", "embedded")
+    assert [(name, said["stage"]) for name, said in told] == [("state", "embedded")]
+
+
+def test_a_query_of_which_nothing_was_heard_waits_only_where_anything_does(world: GatewayWorld) -> None:
+    """Another replica heard of it; the queues are empty, so a step has it."""
+    query = world.queried(b"photo")
+
+    async def look() -> list[str]:
+        async with world.parts.watching.look("other"):
+            await until(lambda: world.parts.watching.connected)
+            stages = []
+            for ready in (3, 0):
+                world.sockets.open_now[0].tell({"depth": {"museum.interactive.embed": ready}})
+                await until(lambda ready=ready: world.parts.watching.depth == {"museum.interactive.embed": ready})
+                stages.append((await world.asking("GET", f"/api/queries/{query}")).json["stage"])
+            return stages
+
+    assert world.run(look()) == ["waiting", "received"]
+
+
 def test_the_expected_time_is_that_of_recent_searches(world: GatewayWorld) -> None:
     """Nothing is claimed before there is one."""
     first = world.queried(b"one")
