@@ -34,6 +34,8 @@ TRITON_VENV = ROOT / ".venv-triton"
 PYTHON = (3, 11)
 """Triton's Python backend is a program linked to this version's library."""
 LIBPYTHON = "libpython3.11.so.1.0"
+BROWSER = Path("/usr/bin/chromium")
+"""Debian's, which gets its fixes from Debian; the tests of the page drive it."""
 PHOTOS = "tuxpaint-stamps-default=2022.06.04-1"
 PHOTOS_FILE = "tuxpaint-stamps-default_2022.06.04-1_all.deb"
 """As in ``stamps``, which needs Pillow to be imported."""
@@ -156,6 +158,7 @@ class Installer:
         self.python = VENV / "bin" / "python"
         # a checkout that has the tests' packages keeps them
         self.lock = REQUIREMENTS / ("dev.txt" if dev or (VENV / "bin" / "pytest").exists() else "local.txt")
+        self.dev = dev
         self.masked: list[str] = []
 
     def steps(self) -> list[Step]:
@@ -168,6 +171,8 @@ class Installer:
         encoder = key_of(*code, *sorted(path for path in model.folder.iterdir() if path.is_file()), str(cache))
         tool = key_of(REQUIREMENTS / "uv.txt")
         environment, uv = "Python environment", "uv, the package installer"
+        # after RabbitMQ, since only one at a time may hold back Debian's services
+        browser = Step("Chromium", self.install_browser, lambda: not missing_browser(), ("RabbitMQ",), 110, {Path("/usr"): 450})
         return [
             Step(environment, self.make_environment, self.has_environment, disk={VENV: 30}),
             Step(
@@ -209,6 +214,7 @@ class Installer:
                 {cache: 200},
             ),
             Step("RabbitMQ", self.install_debian_packages, lambda: not missing_packages(), (), 30, {Path("/usr"): 150}),
+            *([browser] if self.dev else []),
             Step("demo photos", self.fetch_photos, (cache / PHOTOS_FILE).is_file, (), 161, {cache: 165}),
         ]
 
@@ -302,6 +308,10 @@ class Installer:
         """RabbitMQ and Python's library, without starting a service."""
         self.masked = apt.install(missing_packages(), self.commands.run)
 
+    def install_browser(self) -> None:
+        """The browser that the page's tests drive."""
+        self.masked += apt.install(missing_browser(), self.commands.run)
+
     def fetch_photos(self) -> None:
         """The photos of the demo's catalogue; who unpacks them checks the hash."""
         apt.download(PHOTOS, self.cache, self.commands.run)
@@ -327,6 +337,11 @@ def missing_packages() -> list[str]:
     return missing
 
 
+def missing_browser() -> list[str]:
+    """The same of what only the tests need."""
+    return [] if BROWSER.exists() else ["chromium"]
+
+
 def unresolved(cache: Path) -> list[str]:
     """Shared libraries that the fetched programs need and this machine does not have."""
     milvus = next((VENV / "lib").glob("python*/site-packages/milvus_lite/lib/milvus"), None)
@@ -350,7 +365,7 @@ def install(commands: Commands, *, cache: Path, dev: bool, say: Say) -> None:
     if not missing:
         say("set-up: everything is in place")
         return
-    if packages := missing_packages():
+    if packages := missing_packages() + (missing_browser() if dev else []):
         apt.require(packages)
     if problem := shortage(total(missing), free_megabytes, device_of):
         raise SetupError(problem)

@@ -20,7 +20,7 @@ import urllib3
 from functions import gateway as package
 from infra.local.part import Part, free_port, listens, processes_of
 from infra.local.part import running as process
-from tests.fixtures.stack import Running, wait_for
+from tests.fixtures.stack import Running, held, wait_for
 from tests.people import Client
 from tests.pictures import jpeg
 
@@ -56,18 +56,6 @@ def person(running: Running) -> Client:
     """The local registrar before the stack's own gateway."""
     environment = running.stack.environment()
     return Client(environment["MUSEUM_URL"], environment["MUSEUM_TOKEN"])
-
-
-@contextlib.contextmanager
-def held(running: Running, *parts: str) -> Iterator[None]:
-    """While some parts are stopped, so that a search stays on its way."""
-    for part in parts:
-        running.stack.supervisor.stop_part(part)
-    try:
-        yield
-    finally:
-        for part in parts:
-            running.stack.supervisor.start_part(part)
 
 
 def test_an_upload_by_a_form_is_all_that_starts_a_search(person: Client) -> None:

@@ -569,6 +569,8 @@ def test_a_query_of_a_model_that_was_switched_off_is_searched_in_its_own_collect
     query = world.query(10)
     embedded(world, events.QueryEmbedded)
     world.live_fingerprint = "e" * 64
+    for other in ("0" * 64, "e" * 64):  # one of them is listed before its own
+        world.rows.upsert(other, [(row_of("decoy", "a.jpg"), np.array([1, 0], np.float32))])
     world.run()
     assert [hit["object_id"] for hit in world.result(query)["hits"]] == ["vase"]
 

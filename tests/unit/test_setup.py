@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import setup, stamps
-from infra.local.steps import SetupError
+from infra.local.steps import Commands, SetupError
 
 PYPROJECT = tomllib.loads((setup.ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = sorted(setup.REQUIREMENTS.glob("*.txt"))
@@ -82,6 +82,21 @@ def test_set_up_needs_nothing_but_the_standard_library() -> None:
     )
     answer = subprocess.run([sys.executable, "-I", "-S", "-c", script], check=False, capture_output=True, text=True)
     assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("dev", [True, False])
+def test_the_browser_is_installed_for_the_tests_alone(dev: bool, tmp_path: Path) -> None:
+    """Who runs the demo has a browser; it comes after RabbitMQ, since two of apt's runs would each lift the other's guard."""
+    steps = setup.Installer(Commands(), cache=tmp_path, dev=dev).steps()
+    assert [step.after for step in steps if step.name == "Chromium"] == ([("RabbitMQ",)] if dev else [])
+
+
+def test_a_browser_that_is_there_is_not_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever put it there; where it is missing, Debian's package is named."""
+    monkeypatch.setattr(setup, "BROWSER", tmp_path / "chromium")
+    assert setup.missing_browser() == ["chromium"]
+    (tmp_path / "chromium").touch()
+    assert setup.missing_browser() == []
 
 
 GOOD = ((3, 11), "Linux", "x86_64", ("glibc", "2.36"), True)

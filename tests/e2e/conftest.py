@@ -1,0 +1,90 @@
+"""Chromium before the page of the running stack, one fresh context a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from infra.local.setup import BROWSER
+from tests.e2e.museum import Museum, furnished
+from tests.e2e.person import Person
+from tests.e2e.words import LANGUAGES, LOCALES, Words
+from tests.fixtures.stack import Running
+from tests.servers import missing
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+Arrive = Callable[..., Person]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    if not BROWSER.exists():
+        missing(f"{BROWSER} is missing: run `python3 -m infra.local.setup --dev` as root, or `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(BROWSER), args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def museum(browser: Browser, running: Running) -> Iterator[Museum]:
+    """A museum with a catalogue. After a browser was found: without one there is nothing to furnish it for."""
+    with furnished(running) as made:
+        yield made
+
+
+@pytest.fixture(params=LANGUAGES)
+def lang(request: pytest.FixtureRequest) -> str:
+    """Either language."""
+    return str(request.param)
+
+
+@pytest.fixture
+def arrive(browser: Browser, museum: Museum) -> Iterator[Arrive]:
+    """Somebody with a browser of their own: ``arrive("ru", signed_in=True, **options of the context)``.
+
+    In the end the browser may have complained of nothing and asked nobody but the page's own origin and S3.
+    """
+    there: list[Person] = []
+
+    def come(lang: str = "ru", *, signed_in: bool = True, **options: Any) -> Person:
+        kept = [{"name": "museum.token", "value": json.dumps(museum.token)}] if signed_in else []
+        context = browser.new_context(
+            **{
+                "locale": LOCALES[lang],
+                "viewport": {"width": 1280, "height": 900},
+                "storage_state": {"cookies": [], "origins": [{"origin": museum.base, "localStorage": kept}]},
+                **options,
+            }
+        )
+        context.set_default_timeout(10_000)
+        person = Person(context.new_page(), museum, Words(lang))
+        person.listen()
+        there.append(person)
+        return person
+
+    yield come
+    for person in there:
+        person.page.context.close()
+    assert [one for person in there for one in person.unexcused()] == []
+    assert [one for person in there for one in person.strange_requests()] == []
+
+
+@pytest.fixture
+def person(arrive: Arrive, lang: str) -> Person:
+    """A registrar before the page, in either language."""
+    return arrive(lang)
+
+
+@pytest.fixture
+def registrar(arrive: Arrive) -> Person:
+    """The same in Russian alone, where the language makes no difference."""
+    return arrive("ru")

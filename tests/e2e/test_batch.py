@@ -1,0 +1,216 @@
+"""A morning's photos: grouped by name, worked through by keyboard alone, gone on with tomorrow, and out again."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import openpyxl
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e import things
+from tests.e2e.conftest import Arrive
+from tests.e2e.person import WAIT, File, Person
+from tests.fixtures.stack import wait_for
+
+PRESSES = 8
+"""An object may cost, where the draft is taken."""
+
+
+def morning() -> list[File]:
+    """Twelve photos of six objects, named as cameras and registrars do."""
+    names = [
+        ("КП-501_1", "КП-501_2"),
+        ("КП-502 (1)", "КП-502 (2)"),
+        ("КП-503-аверс", "КП-503-реверс"),
+        ("504a", "504b"),
+        ("чаша 505_1", "чаша 505_2"),
+        ("IMG_0506_front", "IMG_0506_back"),
+    ]
+    return [
+        (f"{name}.jpg", "image/jpeg", things.photo(stamp) if side == 0 else things.seen_again(stamp, 20))
+        for stamp, sides in zip(things.MORNING, names, strict=True)
+        for side, name in enumerate(sides)
+    ]
+
+
+def begin(person: Person, name: str, files: list[File]) -> None:
+    """Drop the photos, name the batch, begin."""
+    person.go("batch")
+    person.drop(*files)
+    person.page.get_by_label(person.t("batch.name")).fill(name)
+    person.button("batch.start").click()
+
+
+def test_photos_are_grouped_by_name_and_by_hand(person: Person) -> None:
+    """Before anything is sent."""
+    person.go("batch")
+    person.drop(*morning(), ("notes.txt", "text/plain", b"..."))
+    expect(person.main.locator(".plan-count")).to_have_text(f"{person.t('batch.objects', n=6)}, {person.t('batch.photos', n=12)}")
+    expect(person.page.locator("#toasts")).to_contain_text(person.t("batch.skipped", n=1))
+    names = [one.input_value() for one in person.main.locator(".group input").all()]
+    assert sorted(names) == sorted(["КП-501", "КП-502", "КП-503", "504", "чаша 505", "IMG_0506"])
+    groups = person.main.locator(".group")
+    person.button("batch.split", within=groups.nth(1)).click()
+    expect(groups).to_have_count(7)
+    person.page.get_by_role("button", name=person.t.like("batch.join")).nth(1).click()
+    expect(groups).to_have_count(6)
+    person.button("batch.after", within=groups.nth(0)).first.click()
+    expect(groups.nth(1).locator("img")).to_have_count(3)
+    person.page.locator("#batch-mode").select_option("each")
+    expect(groups).to_have_count(12)
+    person.page.locator("#batch-mode").select_option("count")
+    person.page.locator("#batch-size").fill("4")
+    person.page.locator("#batch-size").press("Enter")
+    expect(groups).to_have_count(3)
+    assert person.sent() == []
+
+
+def test_a_folder_is_chosen(registrar: Person, tmp_path: Path) -> None:
+    """With its folders as objects, where they are."""
+    for number, stamp in enumerate(things.MORNING[:2]):
+        (tmp_path / "утро" / f"КП-60{number}").mkdir(parents=True)
+        for side in "ab":
+            (tmp_path / "утро" / f"КП-60{number}" / f"DSC{side}.jpg").write_bytes(things.photo(stamp))
+    registrar.go("batch")
+    with registrar.page.expect_file_chooser() as chooser:
+        registrar.button("batch.folder").click()
+    chooser.value.set_files(tmp_path / "утро")
+    expect(registrar.main.locator(".group")).to_have_count(2)
+    assert [one.input_value() for one in registrar.main.locator(".group input").all()] == ["КП-600", "КП-601"]
+
+
+@pytest.mark.timeout(180)
+def test_a_morning_is_worked_through_by_keyboard_and_gone_on_with_tomorrow(arrive: Arrive, lang: str) -> None:
+    """At most eight presses an object; the window is closed in the middle; the table has everything."""
+    name = f"Утро {lang}"
+    first = arrive(lang)
+    begin(first, name, morning())
+    items = first.main.locator(".worklist a")
+    expect(items).to_have_count(6, timeout=60_000)
+    expect(first.main.locator(".card .tag").first).to_be_visible(timeout=WAIT)
+    costs = [work(first, place) for place in range(3)]
+    url = first.page.url.split("#")[0]
+    query = first.museum.ask("GET", "/queries?limit=1")[1]["items"][0]["id"]
+    assert query
+    first.page.context.close()
+
+    second = arrive(lang)
+    second.page.goto(f"{url}#/batch")
+    second.page.get_by_role("link", name=name).press("Enter")
+    expect(second.main.locator(".worklist a")).to_have_count(6, timeout=WAIT)
+    expect(second.main.locator(".worklist .is-checked")).to_have_count(3)
+    costs += [work(second, place) for place in range(3, 6)]
+    assert max(costs) <= PRESSES, costs
+    expect(second.page.locator("#toasts")).to_contain_text(second.t("batch.all_done"))
+    wait_for(
+        "all to be checked",
+        lambda: (
+            [one["draft"]["state"] for one in second.museum.drafts() if one["draft"]["batch"] == name] == ["checked"] * 6 or None
+        ),
+    )
+
+    with second.page.expect_download() as given:
+        second.page.keyboard.press("Enter")  # the table has the focus when all is done
+    assert given.value.suggested_filename.endswith(".xlsx")
+    check_table(second, Path(given.value.path()), name)
+    with second.page.expect_download() as given:
+        second.page.get_by_role("link", name="JSON").click()
+    cards = json.loads(Path(given.value.path()).read_text())["cards"]
+    assert len(cards) == 6
+    assert all(card["sources"]["Name"]["number"].startswith("КП-") for card in cards)
+    second.page.get_by_role("button", name=second.t("batch.mark_do")).first.click()
+    wait_for(
+        "them to be marked",
+        lambda: (
+            [one["draft"]["state"] for one in second.museum.drafts() if one["draft"]["batch"] == name] == ["exported"] * 6 or None
+        ),
+    )
+
+
+def work(person: Person, place: int) -> int:
+    """Take and check the object that is open, by keys alone; how many they were."""
+    expect(person.main.locator('.worklist a[aria-current="true"]')).to_have_count(1)
+    before, current = person.presses, person.main.locator('.worklist a[aria-current="true"]').get_attribute("data-id")
+    expect(person.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    person.press("a")
+    expect(person.value("Name")).not_to_have_value("")
+    expect(person.button("card.check")).to_be_focused()
+    person.press("Enter")
+    expect(person.button("review.yes")).to_be_focused()
+    person.press("Enter")
+    expect(person.page.locator("dialog.review")).to_have_count(0)
+    expect(person.main.locator(f'.worklist a[data-id="{current}"] .is-checked')).to_have_count(1, timeout=WAIT)
+    return person.presses - before
+
+
+def check_table(person: Person, file: Path, name: str) -> None:
+    """Pictures, fields, and the numbers of the samples."""
+    book = openpyxl.load_workbook(file)
+    cards, sources = book.worksheets
+    rows = list(cards.iter_rows(values_only=True))
+    assert len(rows) == 7, name
+    label = {"ru": "Наименование", "en": "Name"}[person.t.lang]
+    column = rows[0].index(label)
+    assert all(row[column] for row in rows[1:])
+    assert len(cards._images) == 6  # type: ignore[attr-defined]
+    assert all(re.match(r"КП-\d+", str(row[2])) for row in list(sources.iter_rows(values_only=True))[1:])
+    assert io.BytesIO(file.read_bytes())
+
+
+def test_an_object_that_is_catalogued_already_is_answered_by_a_key(registrar: Person) -> None:
+    """1: it is this one; 2: it is another."""
+    begin(
+        registrar,
+        "Повторы",
+        [
+            ("a1_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 31)),
+            ("a2_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 32)),
+        ],
+    )
+    expect(registrar.main.locator(".worklist .ready")).to_have_count(2, timeout=60_000)
+    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    registrar.press("1")
+    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
+    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    registrar.press("2")
+    expect(registrar.main.locator(".veil")).to_be_hidden()
+    expect(registrar.button("card.take_all")).to_be_focused()
+
+
+def test_what_was_not_sent_when_the_window_closed_is_sent_by_the_next(registrar: Person) -> None:
+    """The photos lie in the browser until they are up."""
+    line = registrar.page.context.new_cdp_session(registrar.page)
+    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 15_000}
+    begin(registrar, "Медленно", morning()[:6])
+    line.send("Network.emulateNetworkConditions", slow)
+    expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(3, timeout=WAIT)
+    registrar.page.close(run_before_unload=False)
+    registrar.page = registrar.page.context.new_page()
+    registrar.listen()
+    registrar.page.goto(f"{registrar.museum.base}/#/batch/{'Медленно'}")
+    expect(registrar.main.locator(".worklist a")).to_have_count(3, timeout=60_000)
+    expect(registrar.main.locator(".worklist .ready")).to_have_count(3, timeout=60_000)
+
+
+def test_a_batch_is_copied_as_a_table(registrar: Person) -> None:
+    """For a system that takes a paste; own fields of the batch are in every card."""
+    registrar.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    registrar.go("batch")
+    registrar.drop(("b1.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
+    registrar.page.get_by_label(registrar.t("batch.name")).fill("Таблица")
+    registrar.page.locator(".own-fields summary").click()
+    registrar.page.locator("#own-FZK").fill("протокол 7")
+    registrar.button("batch.start").click()
+    expect(registrar.button("card.take_all")).to_be_enabled(timeout=60_000)
+    registrar.press("a")
+    registrar.saved()
+    registrar.button("batch.copy").click()
+    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("copy.done", what=registrar.t("batch.cards", n=1)))
+    head, *rows = registrar.page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert len(rows) == 1
+    assert "протокол 7" in rows[0].split("\t")
+    assert len(head.split("\t")) == len(rows[0].split("\t"))

@@ -1,0 +1,290 @@
+"""The draft of the card: taken, edited, cleared, undone, confirmed; saved as it is typed; through its states."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from functions.catalogue.fields import FIELDS
+from tests.e2e import things
+from tests.e2e.conftest import Arrive
+from tests.e2e.museum import Museum
+from tests.e2e.person import WAIT, Person
+from tests.fixtures.stack import wait_for
+
+LIKE = things.record_of(things.KNOWN_COIN)
+"""What the new coin is most like."""
+
+
+def draft_of(museum: Museum, query: str) -> dict[str, Any]:
+    """The card of a query as it is stored."""
+    return next(one for one in museum.drafts() if one["draft"]["query"] == query)
+
+
+def stored(museum: Museum, query: str, **fields: str | None) -> dict[str, Any]:
+    """The card of a query once it has these values."""
+
+    def has() -> dict[str, Any] | None:
+        found = [one for one in museum.drafts() if one["draft"]["query"] == query]
+        right = found and all(found[0]["fields"].get(name) == value for name, value in fields.items())
+        return found[0] if right else None
+
+    return wait_for(f"a card with {fields}", has, seconds=15)
+
+
+def test_a_field_is_taken_with_what_it_was_taken_from(person: Person) -> None:
+    """Value, support and records are shown before; the source is stored with it."""
+    query = person.search(things.photo(things.NEW_COIN))
+    row = person.field("MaterialandTechnique")
+    offers = person.museum.result(query)["result"]["draft"]["MaterialandTechnique"]
+    expect(row.locator(".offer-value")).to_have_text(offers[0]["value"])
+    expect(row.locator(".support")).to_have_text(re.compile(rf"{round(offers[0]['support'] * 100)}\s?%"))
+    expect(row.locator(".offer-from")).to_contain_text(person.t("card.from", n=len(offers[0]["sources"])))
+    row.get_by_role("button", name=person.t.like("card.take_named")).click()
+    expect(person.value("MaterialandTechnique")).to_have_value(offers[0]["value"])
+    expect(row.locator(".origin")).to_have_text(person.t.like("card.taken"))
+    person.saved()
+    card = stored(person.museum, query, MaterialandTechnique=offers[0]["value"])
+    source = card["draft"]["sources"]["MaterialandTechnique"]
+    assert (source["object"], source["value"]) == (offers[0]["sources"][0]["id"], offers[0]["value"])
+
+
+def test_the_next_value_is_a_press_away(person: Person) -> None:
+    """By button, or by Alt and an arrow in the field."""
+    query = person.search(things.photo(things.NEW_COIN))
+    offers = person.museum.result(query)["result"]["draft"]["Authors"]
+    assert len(offers) > 1
+    row = person.field("Authors")
+    row.get_by_role("button", name=person.t.like("card.next_of")).click()
+    expect(row.locator(".offer-value")).to_have_text(offers[1]["value"])
+    person.value("Authors").press("Alt+ArrowDown")
+    person.value("Authors").press("Alt+ArrowDown")
+    expect(person.value("Authors")).to_have_value(offers[2 % len(offers)]["value"])
+
+
+def test_everything_offered_is_taken_at_once_and_undone_at_once(person: Person) -> None:
+    """Accounting facts stay empty whatever their records say, and are marked as hers."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.button("card.take_all").click()
+    offers = person.museum.result(query)["result"]["draft"]
+    expect(person.value("Name")).to_have_value(offers["Name"][0]["value"])
+    for one in FIELDS:
+        box = person.value(one.name)
+        if one.kind == "never":
+            expect(box).to_have_value("")
+            shown = box.locator("option").first.text_content() if one.codes else box.get_attribute("placeholder")
+            assert shown == person.t("card.yours"), one.name
+            expect(person.field(one.name).locator(".offer-one")).to_have_count(0)
+        elif one.kind == "own":
+            expect(box).to_have_value("")
+    person.saved()
+    card = stored(person.museum, query, Name=offers["Name"][0]["value"])
+    assert set(card["fields"]) <= {*offers, "PublicationLimit"}
+    person.button("card.undo").click()
+    expect(person.value("Name")).to_have_value("")
+    stored(person.museum, query, Name=None, Authors=None)
+    person.button("card.redo").click()
+    expect(person.value("Name")).to_have_value(offers["Name"][0]["value"])
+
+
+def test_what_is_typed_is_saved_as_it_is_typed(person: Person, arrive: Arrive) -> None:
+    """After a reload it is there, and in another browser."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.value("Name").press_sequentially("Монета 25 центов", delay=15)
+    person.saved()
+    person.value("Condition").fill("царапина на аверсе")
+    person.saved()
+    stored(person.museum, query, Name="Монета 25 центов", Condition="царапина на аверсе")
+    person.page.reload()
+    expect(person.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
+    expect(person.value("Condition")).to_have_value("царапина на аверсе")
+    other = arrive(person.t.lang).go(f"q/{query}")
+    expect(other.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
+
+
+def test_a_reload_right_after_a_key_loses_nothing(registrar: Person) -> None:
+    """Before anything could be sent."""
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("Name").press_sequentially("Монета")
+    registrar.page.reload()
+    expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
+    stored(registrar.museum, query, Name="Монета")
+
+
+def test_a_field_is_edited_cleared_and_undone(person: Person) -> None:
+    """Also by Ctrl+Z; what was taken and changed says so."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.button("card.take_all").click()
+    name = person.value("Name")
+    before = name.input_value()
+    name.press("End")
+    name.press_sequentially(", 2003")
+    expect(person.field("Name").locator(".origin")).to_have_text(person.t.like("card.edited"))
+    row = person.field("MaterialandTechnique")
+    row.get_by_role("button", name=person.t.like("card.clear_field")).click()
+    expect(person.value("MaterialandTechnique")).to_have_value("")
+    stored(person.museum, query, Name=f"{before}, 2003", MaterialandTechnique=None)
+    assert "MaterialandTechnique" not in draft_of(person.museum, query)["draft"]["sources"]
+    person.value("MaterialandTechnique").press("Control+z")
+    expect(person.value("MaterialandTechnique")).not_to_have_value("")
+    name.press("Control+z")
+    expect(name).to_have_value(before)
+
+
+def test_what_may_be_true_of_the_sample_alone_is_marked_to_confirm(person: Person) -> None:
+    """Numbers, dates, names, inscriptions, damage; a text equal to its sample asks what distinguishes this object."""
+    query = person.search(things.photo(things.NEW_COIN))
+    row = person.field("ShortDescription")
+    row.get_by_role("button", name=person.t.like("card.take_named")).click()
+    kinds = set(row.locator(".confirm mark").evaluate_all("(marks) => marks.map((one) => one.className)"))
+    assert kinds >= {"number", "date", "name", "damage"}, kinds
+    expect(row.locator(".distinct")).to_contain_text(person.t("card.distinct"))
+    row.get_by_role("button", name=person.t.like("card.confirmed_field")).click()
+    expect(row.locator(".confirm")).to_have_count(0)
+    expect(row).to_contain_text(person.t("card.was_confirmed"))
+    wait_for("the mark", lambda: True if "ShortDescription" in confirmed(person.museum, query) else None, seconds=10)
+    row.get_by_role("button", name=person.t("card.distinct_add")).click()
+    person.page.keyboard.type("на реверсе орёл")
+    expect(row.locator(".distinct")).to_have_count(0)
+
+
+def confirmed(museum: Museum, query: str) -> list[str]:
+    """Fields whose marks were confirmed."""
+    found = [one for one in museum.drafts() if one["draft"]["query"] == query]
+    return list(found[0]["draft"]["confirmed"]) if found else []
+
+
+def test_a_card_goes_through_its_states(person: Person) -> None:
+    """Draft, checked after one more look, exported, linked to the museum's record, and back."""
+    query = person.search(things.photo(things.NEW_COIN))
+    museum = person.museum
+    person.button("card.take_all").click()
+    person.button("card.check").click()
+    review = person.page.locator("dialog.review")
+    expect(review).to_contain_text(person.t("review.lead"))
+    person.button("review.yes").click()
+    expect(person.page.locator(".card .tag").first).to_have_text(person.t("state.checked"))
+    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None)
+    assert set(draft_of(museum, query)["draft"]["confirmed"]) >= {"Name", "ShortDescription"} - {"Name"}
+    person.button("card.export").click()
+    wait_for("exported", lambda: draft_of(museum, query)["draft"]["state"] == "exported" or None)
+    person.button("card.link").click()
+    person.page.get_by_label(person.t("link.number")).fill("КП-1103")
+    person.page.locator("dialog .found-one").first.click()
+    wait_for("linked", lambda: draft_of(museum, query)["draft"]["state"] == "linked" or None)
+    assert draft_of(museum, query)["draft"]["linked_to"]
+    expect(person.value("Name")).to_have_attribute("readonly", "")
+    expect(person.link("card.linked_open")).to_be_visible()
+    person.button("card.unlink").click()
+    wait_for("exported again", lambda: draft_of(museum, query)["draft"]["state"] == "exported" or None)
+    person.value("Name").fill("Другое")
+    stored(museum, query, Name="Другое")
+    assert draft_of(museum, query)["draft"]["state"] == "draft"
+
+
+def test_own_fields_come_from_the_museums_settings(person: Person) -> None:
+    """Set once, filled in in each new card."""
+    person.go("settings")
+    try:
+        person.page.locator("#s-IncomingMethod").select_option("1")
+        person.page.locator("#s-ActNumberandDate").fill("№ 12 от 03.02.2026")
+        expect(person.page.locator(".save-line.saved")).to_have_text(person.t("settings.saved"))
+        query = person.search(things.photo(things.NEW_COIN))
+        expect(person.value("IncomingMethod")).to_have_value("1")
+        expect(person.value("ActNumberandDate")).to_have_value("№ 12 от 03.02.2026")
+        person.value("Name").fill("Монета")
+        stored(person.museum, query, Name="Монета", IncomingMethod="1", ActNumberandDate="№ 12 от 03.02.2026")
+    finally:
+        person.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
+
+
+def test_a_year_that_is_none_is_said_and_not_saved(person: Person) -> None:
+    """Before our era it is written with a minus."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.value("CreationTimeStart").fill("давно")
+    expect(person.field("CreationTimeStart")).to_contain_text(person.t("card.bad_year"))
+    person.value("CreationTimeStart").fill("-480")
+    stored(person.museum, query, CreationTimeStart="-480")
+
+
+def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) -> None:
+    """Two seconds later, with the name she gave."""
+    registrar.search(things.photo("household-toilet"))
+    registrar.value("Name").fill("Унитаз Компакт")
+    registrar.saved()
+
+    def found() -> bool | None:
+        said = museum.result(museum.upload(things.seen_again("household-toilet")))
+        hits = said["result"]["hits"]
+        return True if hits and (hits[0]["record"] or {}).get("Name") == "Унитаз Компакт" else None
+
+    wait_for("the draft to be found", found, seconds=10)
+
+
+def test_two_windows_do_not_overwrite_each_other(person: Person, arrive: Arrive) -> None:
+    """What only one changed is taken over; where both did, she is asked."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.value("Name").fill("Монета")
+    person.saved()
+    other = arrive(person.t.lang).go(f"q/{query}")
+    expect(other.value("Name")).to_have_value("Монета", timeout=WAIT)
+    other.value("Name").fill("Монета США")
+    other.value("Authors").fill("Флэнаган Дж.")
+    stored(person.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
+    person.excused.append("412")
+    person.value("Name").fill("Монета 25 центов")
+    expect(person.field("Name")).to_contain_text(person.t("card.clash", value="Монета США"), timeout=WAIT)
+    expect(person.value("Authors")).to_have_value("Флэнаган Дж.")
+    stored(person.museum, query, Name="Монета 25 центов", Authors="Флэнаган Дж.")
+    person.button("card.clash_take").click()
+    stored(person.museum, query, Name="Монета США")
+
+
+def test_typed_while_offline_is_kept_and_goes_by_itself(person: Person) -> None:
+    """Said on the card."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.value("Name").fill("Монета")
+    person.saved()
+    person.excused.append("ERR_INTERNET_DISCONNECTED")
+    person.page.context.set_offline(True)
+    person.value("Name").fill("Монета США")
+    expect(person.page.locator(".save-line")).to_contain_text(person.t("save.offline"))
+    person.page.context.set_offline(False)
+    stored(person.museum, query, Name="Монета США")
+    person.saved()
+
+
+def test_a_card_is_copied_as_text(person: Person) -> None:
+    """One field or the whole, into any other system."""
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    person.search(things.photo(things.NEW_COIN))
+    person.value("Name").fill("Монета 25 центов")
+    person.value("Condition").fill("царапина")
+    person.button("card.copy").click()
+    copied = person.page.evaluate("navigator.clipboard.readText()")
+    assert [line.split(": ", 1)[1] for line in copied.splitlines()] == ["Монета 25 центов", "царапина"]
+    person.field("Name").get_by_role("button", name=person.t.like("card.copy_field")).click()
+    assert person.page.evaluate("navigator.clipboard.readText()") == "Монета 25 центов"
+
+
+def test_a_draft_is_deleted_after_a_question(person: Person) -> None:
+    """With its photos."""
+    query = person.search(things.photo(things.NEW_COIN))
+    person.value("Name").fill("Лишнее")
+    card = stored(person.museum, query, Name="Лишнее")
+    person.button("card.delete").click()
+    person.button("delete.yes").click()
+    wait_for("it to be gone", lambda: person.museum.ask("GET", f"/objects/{card['id']}")[0] == 404 or None)
+    expect(person.value("Name")).to_have_value("")
+
+
+@pytest.mark.parametrize("stamp", [things.STRANGE])
+def test_without_anything_similar_a_card_is_filled_from_nothing(registrar: Person, stamp: str) -> None:
+    """And saved as any other."""
+    query = registrar.search(things.photo(stamp))
+    expect(registrar.button("card.take_all")).to_have_count(0)
+    registrar.value("Name").fill("Медведь плюшевый")
+    stored(registrar.museum, query, Name="Медведь плюшевый")

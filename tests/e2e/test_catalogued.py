@@ -1,0 +1,91 @@
+"""Already catalogued? Said within her own museum alone, before she writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e import things
+from tests.e2e.museum import Museum
+from tests.e2e.person import WAIT, Person
+from tests.fixtures.stack import wait_for
+
+TOOL = things.record_of(things.KNOWN_TOOL)
+COIN = things.record_of(things.KNOWN_COIN)
+
+
+def told(museum: Museum, query: str) -> dict[str, Any] | None:
+    """What was answered, as it is kept."""
+    for info in museum.running.store.list("state", "feedback/"):
+        found = museum.running.store.get("state", info.key)
+        if found and query in info.key + found.body.decode():
+            return {"key": info.key, "body": found.body.decode()}
+    return None
+
+
+@pytest.mark.parametrize("stamp", [things.KNOWN_TOOL, things.KNOWN_COIN])
+def test_it_is_asked_before_she_writes_a_word(person: Person, stamp: str) -> None:
+    """Of a coin, whose copies are alike by nature, in other words: number, condition, inscriptions decide."""
+    person.search(things.seen_again(stamp))
+    banner = person.main.locator(".same")
+    if stamp == things.KNOWN_COIN:
+        expect(banner).to_contain_text(person.t("same.copy_text", number=COIN["KPNumber"]))
+        if person.t.lang == "ru":
+            expect(banner).to_contain_text("акой же экземпляр: КП-1103, сравните номер, сохранность, надписи")
+        yes, no = "same.same_copy", "same.different_copy"
+    else:
+        expect(banner).to_contain_text(person.t("same.same_text"))
+        expect(banner).to_contain_text(TOOL["KPNumber"])
+        yes, no = "same.same", "same.different"
+    expect(person.button(yes, within=banner)).to_be_visible()
+    expect(person.button(no, within=banner)).to_be_visible()
+    expect(person.main.locator(".veil")).to_be_visible()
+    assert person.main.locator(".card-body").evaluate("(one) => one.inert")
+    box, card = banner.bounding_box(), person.main.locator(".card").bounding_box()
+    assert box
+    assert card
+    assert box["y"] < card["y"] or box["y"] < 400
+
+
+def test_it_is_this_one(person: Person) -> None:
+    """Kept with who and when; no card is begun; the record is a press away; an error can be mended."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL))
+    person.button("same.same").first.click()
+    expect(person.main.locator(".note.good")).to_contain_text(person.t("same.is", number=TOOL["KPNumber"]))
+    wait_for("the answer to be kept", lambda: told(person.museum, query))
+    assert not [one for one in person.museum.drafts() if one["draft"]["query"] == query]
+    person.page.reload()
+    expect(person.main.locator(".note.good")).to_be_visible(timeout=WAIT)
+    person.button("same.mistake").click()
+    expect(person.main.locator(".same")).to_be_visible()
+    person.button("same.same").first.click()
+    person.link("same.open").click()
+    expect(person.main.locator("h1")).to_have_text(TOOL["Name"])
+
+
+def test_it_is_another(person: Person) -> None:
+    """Then the card is hers."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL, 12))
+    person.button("same.different").first.click()
+    expect(person.main.locator(".same")).to_have_count(0)
+    expect(person.main.locator(".veil")).to_be_hidden()
+    expect(person.button("card.take_all")).to_be_focused()
+    wait_for("the answer to be kept", lambda: told(person.museum, query))
+
+
+def test_she_may_fill_the_card_without_an_answer(registrar: Person) -> None:
+    """It is her work."""
+    registrar.search(things.seen_again(things.KNOWN_TOOL, 13))
+    registrar.button("card.anyway").click()
+    registrar.value("Name").fill("Пила")
+    registrar.saved()
+
+
+@pytest.mark.parametrize("stamp", [things.NEW_COIN, things.FOREIGN_COIN, things.STRANGE])
+def test_nothing_is_asked_of_what_is_new_or_anothers(registrar: Person, stamp: str) -> None:
+    """A false alarm costs more than none."""
+    registrar.search(things.seen_again(stamp) if stamp == things.FOREIGN_COIN else things.photo(stamp))
+    expect(registrar.main.locator(".same")).to_have_count(0)
+    expect(registrar.main.locator(".veil")).to_be_hidden()

@@ -1,0 +1,159 @@
+"""Side by side with linked zoom; a part of the photo searched, chosen by dragging or by keys."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e import things
+from tests.e2e.person import WAIT, Person
+
+
+def opened(person: Person, place: int = 0) -> Locator:
+    """The comparison of a hit, when both photos are there."""
+    person.link("hit.compare", within=person.hits.nth(place)).click()
+    dialog = person.page.locator("dialog.compare")
+    for image in dialog.locator(".lens img").all():
+        expect(image).to_have_js_property("complete", True)
+    expect(dialog.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
+    return dialog
+
+
+def widths(dialog: Locator) -> list[float]:
+    """How large both photos are drawn, by what they are when they are whole."""
+    return list(
+        dialog.locator(".stage").evaluate_all(
+            """(stages) => stages.map((one) => {
+              const image = one.querySelector('img');
+              const lens = one.parentElement;
+              const whole = Math.min(lens.clientWidth / image.naturalWidth, lens.clientHeight / image.naturalHeight);
+              return one.offsetWidth / image.naturalWidth / whole;
+            })"""
+        )
+    )
+
+
+def test_both_photos_are_enlarged_together(person: Person) -> None:
+    """By key, wheel or button, until they are unlinked."""
+    person.search(things.seen_again(things.KNOWN_TOOL))
+    dialog = opened(person)
+    lenses = dialog.locator(".lens")
+    assert widths(dialog) == pytest.approx([1, 1], abs=0.02)
+    lenses.first.press("+")
+    assert widths(dialog) == pytest.approx([1.4, 1.4], abs=0.02)
+    lenses.last.hover()
+    person.page.mouse.wheel(0, -300)
+    one, other = widths(dialog)
+    assert one == pytest.approx(other, abs=0.05)
+    assert one > 1.6
+    person.button("compare.fit", within=dialog).click()
+    assert widths(dialog) == pytest.approx([1, 1], abs=0.02)
+    lenses.first.press("l")
+    lenses.first.press("+")
+    assert widths(dialog) == pytest.approx([1.4, 1], abs=0.02)
+
+
+def test_both_are_moved_together(registrar: Person) -> None:
+    """Where they are enlarged, by dragging and by arrows."""
+    registrar.search(things.seen_again(things.KNOWN_TOOL))
+    dialog = opened(registrar)
+    lenses, stages = dialog.locator(".lens"), dialog.locator(".stage")
+    for _ in range(4):
+        lenses.first.press("+")
+    places = "(stages) => stages.map((one) => one.style.transform)"
+    before = stages.evaluate_all(places)
+    lenses.first.press("ArrowRight")
+    after = stages.evaluate_all(places)
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    box = lenses.first.bounding_box()
+    assert box
+    registrar.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    registrar.page.mouse.down()
+    registrar.page.mouse.move(box["x"] + box["width"] / 2 + 60, box["y"] + box["height"] / 2, steps=3)
+    registrar.page.mouse.up()
+    assert all(one != other for one, other in zip(after, stages.evaluate_all(places), strict=True))
+
+
+def test_the_part_in_common_is_outlined_and_shown(person: Person) -> None:
+    """Where local features agree."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL))
+    assert person.museum.result(query)["result"]["hits"][0]["region"]
+    dialog = opened(person)
+    for outline in dialog.locator(".outline polygon").all():
+        assert len((outline.get_attribute("points") or "").split()) == 4
+    person.button("compare.common", within=dialog).click()
+    assert all(one > 1.01 for one in widths(dialog)), widths(dialog)
+    person.button("compare.outline", within=dialog).click()
+    expect(dialog.locator(".outline").first).to_be_hidden()
+
+
+def test_all_views_of_an_object_and_its_record_are_there(person: Person) -> None:
+    """Escape closes, and the place in the list is kept."""
+    person.search(things.seen_again(things.KNOWN_COIN))
+    dialog = opened(person)
+    expect(person.page).to_have_url(lambda url: "/o/" in url)
+    expect(dialog.locator(f'[aria-label="{person.t("compare.views")}"] button')).to_have_count(2)
+    expect(dialog.locator(".compare-record")).to_contain_text(things.record_of(things.KNOWN_COIN)["ShortDescription"])
+    person.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(person.hits.first.locator("a.cover")).to_be_focused()
+    expect(person.page).to_have_url(lambda url: "/o/" not in url)
+
+
+def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
+    """Sent to a colleague, or reloaded."""
+    registrar.search(things.seen_again(things.KNOWN_TOOL))
+    opened(registrar)
+    registrar.page.reload()
+    expect(registrar.page.locator("dialog.compare")).to_be_visible(timeout=WAIT)
+
+
+def test_a_part_is_chosen_by_dragging(person: Person) -> None:
+    """And searched without another upload."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL))
+    uploads = len([one for one in person.sent() if person.museum.s3 in one])
+    person.button("crop.start").click()
+    box = person.page.locator("dialog.cropper .crop").bounding_box()
+    assert box
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    person.page.mouse.move(*at(0.05, 0.05))
+    person.page.mouse.down()
+    person.page.mouse.move(*at(0.6, 0.7), steps=4)
+    person.page.mouse.up()
+    person.button("crop.search").click()
+    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    person.result()
+    region = person.museum.result(person.query)["region"]
+    assert [region["left"], region["top"], region["width"], region["height"]] == pytest.approx([0.05, 0.05, 0.55, 0.65], abs=0.02)
+    assert len([one for one in person.sent() if person.museum.s3 in one]) == uploads
+    expect(person.main.locator(".chip").first).to_have_text(person.t("chip.region"))
+    expect(person.main.locator(".query-photo .marked")).to_be_visible()
+
+
+def test_a_part_is_chosen_by_keys(person: Person) -> None:
+    """Arrows move, with Shift they resize, Enter searches; each step is said."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL))
+    person.button("crop.start").press("Enter")
+    frame = person.page.locator("dialog.cropper .crop-box")
+    expect(frame).to_be_focused()
+    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowLeft", "Control+Shift+ArrowUp"):
+        person.page.keyboard.press(key)
+    expect(person.page.locator("#polite")).to_have_text(person.t.like("crop.place"))
+    person.page.keyboard.press("Enter")
+    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    person.result()
+    region = person.museum.result(person.query)["region"]
+    assert [region["left"], region["top"], region["width"], region["height"]] == pytest.approx([0.13, 0.13, 0.68, 0.6], abs=0.005)
+
+
+def test_a_part_may_be_left_alone(registrar: Person) -> None:
+    """Escape; the button has the focus again."""
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.button("crop.start").click()
+    registrar.page.keyboard.press("Escape")
+    expect(registrar.page.locator("dialog.cropper")).to_have_count(0)
+    expect(registrar.button("crop.start")).to_be_focused()
+    assert registrar.query == query

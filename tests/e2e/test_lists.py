@@ -1,0 +1,141 @@
+"""My searches, my drafts, one object, settings, the token."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e import things
+from tests.e2e.conftest import Arrive
+from tests.e2e.museum import Museum
+from tests.e2e.person import WAIT, Person
+from tests.fixtures.stack import wait_for
+from tests.pictures import jpeg
+
+
+def test_my_searches_are_listed_newest_first_and_erased(person: Person, museum: Museum) -> None:
+    """With their photos, after a question."""
+    older = museum.upload(things.seen_again(things.KNOWN_TOOL, 41), "старый.jpg")
+    museum.result(older)
+    newer = museum.upload(things.photo(things.STRANGE), "новый.jpg")
+    museum.result(newer)
+    person.go("history")
+    rows = person.main.locator(".rowline:not(.ghost)")
+    expect(rows.nth(0)).to_contain_text("новый.jpg", timeout=WAIT)
+    expect(rows.nth(0)).to_contain_text(person.t("work.nothing"))
+    expect(rows.nth(1)).to_contain_text("старый.jpg")
+    expect(rows.nth(1)).to_contain_text(things.record_of(things.KNOWN_TOOL)["Name"])
+    rows.nth(0).get_by_role("button", name=person.t.like("history.delete")).click()
+    person.button("delete.yes").click()
+    expect(rows.nth(0)).to_contain_text("старый.jpg")
+    wait_for("it to be gone", lambda: museum.ask("GET", f"/queries/{newer}")[0] == 404 or None)
+    rows.nth(0).get_by_role("link").click()
+    person.result()
+    assert person.query == older
+
+
+def test_more_of_my_searches_are_a_press_away(registrar: Person, museum: Museum) -> None:
+    """Thirty at a time."""
+    for number in range(31):
+        museum.upload(jpeg(number % 8))
+    registrar.go("history")
+    rows = registrar.main.locator(".rowline:not(.ghost)")
+    expect(rows).to_have_count(30, timeout=WAIT)
+    registrar.button("list.more").click()
+    expect(rows.nth(30)).to_be_visible()
+
+
+def test_my_drafts_are_listed_by_name_and_state(person: Person, museum: Museum) -> None:
+    """Opened, photographed further, put in order."""
+    name = f"Чашечка {person.t.lang}"
+    query = museum.upload(things.photo(things.NEW_COIN))
+    museum.result(query)
+    assert museum.ask("POST", "/drafts", {"query": query, "fields": {"Name": name, "KPNumber": "77/1"}})[0] == 201
+    person.go("drafts")
+    rows = person.main.locator(".rowline:not(.ghost)")
+    person.page.get_by_label(person.t("drafts.name")).fill(name.lower())
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text(person.t("state.draft"))
+    person.page.get_by_label(person.t("drafts.state")).select_option("checked")
+    expect(person.main).to_contain_text(person.t("drafts.none_such"))
+    person.page.get_by_label(person.t("drafts.state")).select_option("")
+    rows.get_by_role("link").click()
+    expect(person.main.locator("h1")).to_have_text(name, timeout=WAIT)
+    photos = person.main.locator(".draft-photos li")
+    expect(photos).to_have_count(1)
+    with person.page.expect_file_chooser() as chooser:
+        person.button("draft.add").click()
+    chooser.value.set_files({"name": "side.jpg", "mimeType": "image/jpeg", "buffer": things.seen_again(things.NEW_COIN, 42)})
+    expect(photos).to_have_count(2, timeout=WAIT)
+    person.button("draft.make_main").click()
+    expect(person.page.locator("#polite")).to_have_text(person.t("draft.ordered"))
+    person.page.get_by_role("button", name=person.t("draft.remove", n=2)).click()
+    person.button("delete.yes").click()
+    expect(photos).to_have_count(1, timeout=WAIT)
+    person.value("Name").fill(f"{name} 2")
+    person.saved()
+    expect(person.main.locator("h1")).to_have_text(f"{name} 2")
+
+
+def test_an_imported_record_can_only_be_read(person: Person, museum: Museum) -> None:
+    """Its master is the museum's system."""
+    found = museum.ask("GET", "/objects?number=КП-1103")[1]["items"][0]
+    person.go(f"o/{found['id']}")
+    expect(person.main.locator("h1")).to_have_text(things.record_of(things.KNOWN_COIN)["Name"], timeout=WAIT)
+    expect(person.main).to_contain_text(person.t("object.imported"))
+    expect(person.main.locator(".views button")).to_have_count(2)
+    expect(person.main.locator("textarea")).to_have_count(0)
+
+
+def test_the_token_leaves_the_address_at_once(arrive: Arrive, museum: Museum, lang: str) -> None:
+    """It comes in the fragment, which is sent to nobody, and is in no request's address."""
+    person = arrive(lang, signed_in=False)
+    person.page.goto(f"{museum.base}/#token={museum.token}")
+    expect(person.main.locator("h1")).to_have_text(person.t("search.title"))
+    assert person.page.url == f"{museum.base}/#/"
+    person.page.reload()
+    expect(person.main.locator("h1")).to_have_text(person.t("search.title"))
+    assert not [url for _, url in person.asked if museum.token in url.split("#")[0]]
+
+
+def test_without_a_token_one_is_asked_for(arrive: Arrive, museum: Museum, lang: str) -> None:
+    """A wrong one is said; leaving takes it out of the browser."""
+    person = arrive(lang, signed_in=False)
+    person.excused.append("401")
+    person.go()
+    field = person.page.get_by_label(person.t("sign.token"))
+    field.fill("wrong")
+    person.button("sign.enter").click()
+    expect(person.main.get_by_role("alert")).to_have_text(person.t("sign.wrong"))
+    field.fill(museum.token)
+    person.button("sign.enter").click()
+    expect(person.main.locator("h1")).to_have_text(person.t("search.title"))
+    person.go("settings")
+    person.button("settings.out").click()
+    expect(person.main.locator("h1")).to_have_text(person.t("sign.title"))
+    assert person.page.evaluate("localStorage.getItem('museum.token')") is None
+
+
+def test_the_language_is_changed_on_the_page(registrar: Person) -> None:
+    """And kept; nothing of the other stays."""
+    registrar.go("drafts")
+    registrar.page.get_by_role("button", name="EN", exact=False).click()
+    expect(registrar.main.locator("h1")).to_have_text("My drafts")
+    expect(registrar.page.locator("html")).to_have_attribute("lang", "en")
+    registrar.page.reload()
+    expect(registrar.main.locator("h1")).to_have_text("My drafts")
+
+
+def test_the_order_in_which_a_card_is_copied_is_hers(person: Person) -> None:
+    """Kept for the museum, and shown by an example."""
+    person.go("settings")
+    try:
+        sample = person.page.locator(".sample")
+        expect(sample).to_contain_text(person.t("settings.example_name"))
+        box = person.page.locator(".order li").nth(3)
+        box.get_by_role("checkbox").check()
+        expect(person.page.locator(".save-line.saved")).to_be_visible()
+        assert person.museum.ask("GET", "/settings")[1]["copy_order"]
+        person.page.reload()
+        expect(person.page.locator(".order li.in").first).to_be_visible()
+    finally:
+        person.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})

@@ -1,0 +1,133 @@
+"""Progress: bytes, then stages; what is said when it takes long; the same result at the same address everywhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e import things
+from tests.e2e.conftest import Arrive
+from tests.e2e.museum import Museum
+from tests.e2e.person import WAIT, Person
+from tests.fixtures.stack import held, wait_for
+
+TOOL = things.record_of(things.KNOWN_TOOL)["Name"]
+
+
+def test_stages_pass_and_the_result_comes_by_itself(person: Person, museum: Museum) -> None:
+    """Each is named as it runs; a screen reader hears it; nothing was pressed."""
+    person.go()
+    person.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 4)))
+    now, steps = person.main.locator(".progress-now"), person.main.locator(".steps li")
+    with held(museum.running, "search-interactive"):
+        person.find()
+        expect(now).to_have_text(person.t("progress.search"), timeout=WAIT)
+        expect(steps).to_have_text([person.t(f"step.{step}") for step in ("upload", "ingest", "preprocess", "embed", "search")])
+        assert [one.get_attribute("class") for one in steps.all()] == ["done", "done", "done", "done", "now"]
+        expect(person.page.locator("#polite")).to_have_text(person.t("progress.search"))
+        expect(person.page.get_by_role("progressbar")).to_have_attribute("aria-valuetext", person.t("progress.search"))
+    person.result()
+    assert person.names()[0] == TOOL
+
+
+def test_the_expected_time_is_told_from_recent_searches(person: Person, museum: Museum) -> None:
+    """And after a while that it takes longer than usual."""
+    museum.result(museum.upload(things.seen_again(things.KNOWN_TOOL, 5)))
+    person.go()
+    person.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 6)))
+    with held(museum.running, "search-interactive"):
+        person.find()
+        more = person.main.locator(".progress-more")
+        expect(more).to_have_text(
+            re.compile(f"{person.t.like('progress.usual').pattern}|{person.t.like('progress.longer').pattern}"), timeout=WAIT
+        )
+        expect(more).to_have_text(person.t.like("progress.longer"), timeout=WAIT)
+    person.result()
+
+
+def test_how_many_are_before_is_told(person: Person, museum: Museum) -> None:
+    """While they are."""
+    with held(museum.running, "preprocess-interactive"):
+        first = museum.upload(things.seen_again(things.KNOWN_COIN, 4))
+        wait_for("the first to be received", lambda: museum.ask("GET", f"/queries/{first}")[1]["stage"] == "received" or None)
+        person.go()
+        person.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_COIN, 5)))
+        person.find()
+        expect(person.main.locator(".progress-more")).to_contain_text(person.t("progress.ahead", n=1), timeout=WAIT)
+    person.result()
+
+
+def test_the_upload_counts_its_bytes(registrar: Person) -> None:
+    """On a slow line."""
+    registrar.go()
+    registrar.choose(("coin.jpg", "image/jpeg", things.large(things.KNOWN_COIN, (1900, 1500))))
+    line = registrar.page.context.new_cdp_session(registrar.page)
+    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 400_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    registrar.find()
+    more = registrar.main.locator(".progress-more")
+    expect(more).to_have_text(registrar.t.like("progress.bytes"))
+    shown = more.text_content()
+    expect(more).not_to_have_text(shown or "")
+    line.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    registrar.result()
+
+
+def test_ten_seconds_without_news_are_said_and_help_is_offered(person: Person, museum: Museum) -> None:
+    """To ask now, or to go and come back."""
+    person.go()
+    person.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 7)))
+    with held(museum.running, "search-interactive"):
+        person.find()
+        expect(person.main.locator(".progress-help")).to_contain_text(person.t("progress.quiet", n=10), timeout=WAIT)
+        expect(person.link("progress.leave")).to_be_visible()
+        person.button("progress.check").click()
+        expect(person.page.locator("#toasts")).to_contain_text(person.t("progress.checked", stage=person.t("stage.embedded")))
+    person.result()
+
+
+def test_a_reload_in_the_middle_loses_nothing(registrar: Person, museum: Museum) -> None:
+    """The address is the search."""
+    registrar.go()
+    registrar.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 8)))
+    with held(museum.running, "search-interactive"):
+        registrar.find()
+        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"), timeout=WAIT)
+        registrar.page.reload()
+        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"), timeout=WAIT)
+    registrar.result()
+    assert registrar.names()[0] == TOOL
+
+
+def test_the_same_address_shows_the_same_result_anywhere(person: Person, arrive: Arrive) -> None:
+    """After a reload, in another tab, in another browser of the same person."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL, 9))
+    names, scores = person.names(), person.hits.locator(".hit-score strong").all_text_contents()
+    person.page.reload()
+    person.result()
+    assert (person.names(), person.hits.locator(".hit-score strong").all_text_contents()) == (names, scores)
+    tab = person.page.context.new_page()
+    tab.goto(person.page.url)
+    expect(tab.locator(".hits .hit")).to_have_count(len(names), timeout=WAIT)
+    other = arrive(person.t.lang).go(f"q/{query}")
+    other.result()
+    assert other.names() == names
+
+
+def test_a_photo_that_cannot_be_searched_ends_with_why_and_what_to_do(person: Person, museum: Museum) -> None:
+    """Never on "processing": what the browser let pass, the pipeline refuses."""
+    query = museum.upload(b"\xff\xd8\xff\xe0 no photo at all")
+    person.go(f"q/{query}")
+    expect(person.main.locator("h1")).to_have_text(person.t("query.rejected"), timeout=WAIT)
+    expect(person.main.locator(".note.bad")).to_contain_text(person.t(f"reject.{museum.result(query)['code']}"))
+    expect(person.link("query.again")).to_be_visible()
+
+
+@pytest.mark.parametrize("query", ["0" * 28, "does-not-exist"])
+def test_a_search_that_is_not_mine_is_not_there(person: Person, query: str) -> None:
+    """An id grants nothing."""
+    person.excused.append("404")
+    person.go(f"q/{query}")
+    expect(person.main.locator("h1")).to_have_text(person.t("query.gone"), timeout=WAIT)

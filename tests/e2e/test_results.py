@@ -1,0 +1,204 @@
+"""Results: objects with score, likeness and museum; more of them; an honest nothing; filters; more like this; class."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.e2e import things
+from tests.e2e.museum import SIMILAR_FROM, Museum
+from tests.e2e.person import WAIT, Person
+
+TOOL = things.record_of(things.KNOWN_TOOL)
+
+
+def test_the_most_similar_objects_are_shown_with_what_is_known_of_them(person: Person) -> None:
+    """Name, number, own museum, score as number and bar, and how it is alike in words that promise no more."""
+    query = person.search(things.seen_again(things.KNOWN_TOOL))
+    expect(person.hits).to_have_count(10)
+    first, found = person.hits.first, person.museum.result(query)["result"]["hits"]
+    expect(first.locator("h3")).to_contain_text(TOOL["Name"])
+    expect(first).to_contain_text(TOOL["KPNumber"])
+    expect(first.locator(".tag.own")).to_have_text(person.t("hit.own"))
+    point = "," if person.t.lang == "ru" else "."
+    shown = [text.removeprefix(person.t("hit.score")) for text in person.hits.locator(".hit-score strong").all_text_contents()]
+    assert shown == [f"{hit['score']:.3f}".replace(".", point) for hit in found]
+    assert float(first.locator(".bar-is").get_attribute("width") or 0) == pytest.approx(found[0]["score"] * 100, abs=0.1)
+    assert float(first.locator(".bar-mark").get_attribute("x") or 0) == pytest.approx(SIMILAR_FROM * 100, abs=1)
+    expect(first.locator(".how")).to_have_text(person.t("like.same_object.sure"))
+    expect(person.hits.last.locator(".how")).to_have_text(person.t("like.looks_alike"))
+    image = first.locator(".hit-pic img")
+    expect(image).to_have_js_property("complete", True)
+    assert image.evaluate("(one) => one.naturalWidth") > 100
+
+
+def test_nothing_moves_when_results_arrive(registrar: Person) -> None:
+    """Their place was kept."""
+    registrar.go()
+    registrar.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
+    registrar.page.evaluate(
+        """() => { window.moved = 0; new PerformanceObserver((list) => {
+          for (const one of list.getEntries()) if (!one.hadRecentInput) window.moved += one.value;
+        }).observe({type: 'layout-shift', buffered: false}); }"""
+    )
+    registrar.find()
+    registrar.result()
+    registrar.page.wait_for_timeout(500)
+    assert registrar.page.evaluate("window.moved") < 0.1
+
+
+def test_more_are_shown_than_ten(person: Person) -> None:
+    """All that are stored, which are a hundred at most."""
+    query = person.search(things.photo(things.NEW_COIN))
+    total = person.museum.result(query)["result"]["total"]
+    person.button("query.more", n=total - 10).click()
+    expect(person.hits).to_have_count(total)
+    assert any(f"/queries/{query}?hits=100" in url for _, url in person.asked)
+    expect(person.main.locator(".more-hits")).to_be_hidden()
+    expect(person.hits.nth(10).locator("a.cover")).to_be_focused()
+
+
+def test_a_hundred_can_be_shown(registrar: Person, museum: Museum) -> None:
+    """Here by an answer that was made longer, since the catalogue has fewer."""
+    query = museum.upload(things.photo(things.NEW_COIN))
+    said = museum.result(query)
+    hits = said["result"]["hits"]
+
+    def longer(route: Route) -> None:
+        wanted = 100 if "hits=100" in route.request.url else 10
+        made = [{**hits[rank % len(hits)], "rank": rank + 1} for rank in range(wanted)]
+        route.fulfill(json={**said, "result": {**said["result"], "total": 100, "hits": made}})
+
+    registrar.page.route(re.compile(rf"/api/queries/{query}\?hits"), longer)
+    registrar.page.route(
+        f"**/api/queries/{query}/events",
+        lambda route: route.fulfill(
+            content_type="text/event-stream",
+            body=f"event: result\ndata: {as_line({**said, 'result': {**said['result'], 'total': 100}})}\n\n",
+        ),
+    )
+    registrar.go(f"q/{query}")
+    registrar.result()
+    registrar.button("query.more", n=90).click()
+    expect(registrar.hits).to_have_count(100)
+
+
+def as_line(value: object) -> str:
+    """JSON in one line."""
+    import json
+
+    return json.dumps(value)
+
+
+def test_nothing_similar_is_an_honest_end(person: Person) -> None:
+    """Said with score and limit; the nearest are shown to who asks; no value is offered for the card."""
+    query = person.search(things.photo(things.STRANGE))
+    expect(person.main.locator("h1")).to_have_text(person.t("query.nothing"))
+    expect(person.main.locator(".status .note")).to_have_text(person.t.like("query.nothing_why"))
+    expect(person.hits).to_have_count(0)
+    expect(person.main.locator(".offer-one")).to_have_count(0)
+    expect(person.main.locator(".class-in")).to_have_text(person.t("class.none"))
+    person.page.get_by_role("button", name=person.t.like("query.show_nearest")).click()
+    expect(person.hits).to_have_count(len(person.museum.result(query)["result"]["hits"]))
+    expect(person.hits.first.locator(".how")).not_to_have_text(re.compile(person.t.like("like.same_object.sure").pattern))
+
+
+def narrow(person: Person, **wanted: str) -> None:
+    """Fill in the filters and search again."""
+    before = person.page.url
+    person.button("filter.title").click()
+    panel = person.main.locator("form.filters")
+    for key, value in wanted.items():
+        box = panel.get_by_label(person.t(key.replace("_", ".")), exact=True)
+        if box.evaluate("(one) => one.tagName") == "SELECT":
+            box.select_option(value)
+        else:
+            box.fill(value)
+    panel.get_by_role("button", name=person.t("filter.apply")).click()
+    person.page.wait_for_function("(was) => location.href !== was", arg=before)
+    person.result()
+
+
+def test_a_class_narrows_the_search_without_another_upload(person: Person) -> None:
+    """And a chip says so, by which it is taken back."""
+    query = person.search(things.photo(things.NEW_COIN))
+    before = len([one for one in person.sent() if person.museum.s3 in one])
+    narrow(person, filter_class=things.APPLIED)
+    assert len([one for one in person.sent() if person.museum.s3 in one]) == before
+    assert person.query != query
+    assert {hit["class_code"] for hit in person.museum.result(person.query)["result"]["hits"]} == {int(things.APPLIED)}
+    expect(person.main.locator(".chip")).to_have_count(1)
+    second = person.query
+    person.button("chip.clear").click()
+    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=second)
+    person.result()
+    assert person.names()[0].startswith("Монета")
+
+
+def test_years_narrow_the_search(person: Person) -> None:
+    """Objects without a year are not among them."""
+    person.search(things.photo(things.NEW_COIN))
+    narrow(person, filter_from="1996", filter_to="1999")
+    assert sorted(person.names()) == sorted(coin[0] for coin in things.COINS.values() if "1996" <= coin[3] <= "1999")
+    expect(person.main.locator(".chip")).to_have_text("1996–1999")
+
+
+@pytest.mark.parametrize("scope", ["mine", "others"])
+def test_the_scope_is_mine_others_or_all(person: Person, scope: str) -> None:
+    """Chosen before the search; of others only what they have published."""
+    person.go()
+    person.choose(("coin.jpg", "image/jpeg", things.photo("medical-stethoscope")))
+    person.page.get_by_label(person.t("scope.label")).first.select_option(scope)
+    query = person.find()
+    person.result()
+    found = {hit["object"]["museum"] for hit in person.museum.result(query)["result"]["hits"]}
+    assert found == ({"local"} if scope == "mine" else {things.OTHER})
+    names = [one["record"]["Name"] for one in person.museum.result(query)["result"]["hits"] if one["record"]]
+    assert "Стетоскоп" not in names
+    expect(person.main.locator(".chip")).to_have_text(person.t(f"scope.{scope}"))
+
+
+def test_another_museums_object_is_named_with_its_museum(person: Person) -> None:
+    """And is not said to be mine, nor to be catalogued already."""
+    person.search(things.seen_again(things.FOREIGN_COIN))
+    expect(person.hits.first).to_contain_text(things.OTHER)
+    expect(person.hits.first.locator(".tag.own")).to_have_count(0)
+    expect(person.main.locator(".same")).to_have_count(0)
+
+
+def test_what_is_like_an_object_is_one_press_away(person: Person) -> None:
+    """Without the object itself."""
+    query = person.search(things.photo(things.NEW_COIN))
+    name = person.names()[0]
+    person.page.get_by_role("link", name=person.t("hit.like_of", name=name), exact=True).first.click()
+    person.page.wait_for_function(f"() => location.hash.startsWith('#/q/') && !location.hash.includes('{query}')", timeout=WAIT)
+    person.result()
+    expect(person.main.locator(".chip").first).to_have_text(person.t("chip.like", name=name))
+    assert name not in person.names()
+
+
+@pytest.mark.parametrize(("stamp", "sure"), [("household-tools-saw", False), ("symbols-money-us-coins-010dime", True)])
+def test_the_class_says_how_sure_it_is(person: Person, stamp: str, sure: bool) -> None:
+    """Name, confidence, the runners-up; unsure is said, and taken into the card by a press."""
+    query = person.search(things.seen_again(stamp, 11))
+    vote = person.museum.result(query)["result"]["class"]
+    box = person.main.locator(".class-in")
+    if vote["sure"]:
+        expect(box.locator(".class-how")).to_have_text(person.t("class.sure"))
+    else:
+        expect(box.locator(".class-how")).to_have_text(person.t("class.unsure"))
+    assert vote["sure"] is sure or vote["confidence"] < 0.9
+    expect(box.locator("li")).to_have_count(1 + len(vote["runners_up"]))
+    expect(box.locator("li .num").first).to_have_text(re.compile(rf"{round(vote['confidence'] * 100)}\s?%"))
+
+
+def test_an_unsure_class_is_said_to_be_unsure(person: Person) -> None:
+    """Where the neighbours are of several classes, it is hers to decide."""
+    query = person.search(things.photo("medical-stethoscope"))
+    vote = person.museum.result(query)["result"]["class"]
+    assert vote["sure"] is False, vote
+    expect(person.main.locator(".class-how")).to_have_text(person.t("class.unsure"))
+    person.main.locator(".class-take").first.click()
+    expect(person.value("TypologyGK")).to_have_value(str(vote["code"]))

@@ -1,0 +1,126 @@
+"""What records say stays text; the page asks nobody but its own server and S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from functions.catalogue.fields import FIELDS
+from tests.e2e.museum import EVIL, Museum
+from tests.e2e.person import WAIT, Person
+from tests.pictures import jpeg
+
+PICTURE = 77
+EVIL_ID = f"e2e-{EVIL}"
+
+
+@pytest.fixture(scope="module")
+def evil(museum: Museum) -> Iterator[str]:
+    """An object of another's making: markup in its id, in every field, and in its photo's name. Its handle."""
+    fields = {one.name: f"{one.name} {EVIL}" for one in FIELDS if not one.codes and not one.year and one.name != "TypologyGK"}
+    record = {**fields, "TypologyGK": "13", "PublicationLimit": "1"}
+    museum.catalogue({("local", EVIL_ID): (record, {"evil <img src=x onerror=alert(1)>.jpg": jpeg(PICTURE)})})
+    found = museum.result(museum.upload(jpeg(PICTURE)))["result"]["hits"][0]["object"]
+    assert found["object_id"] == EVIL_ID
+    yield found["id"]
+    museum.remove("local/e2e-%3Cimg")
+
+
+def harmless(person: Person) -> None:
+    """No element was made of a text, nothing ran."""
+    assert person.page.locator("img[src='x'], img[onerror]").count() == 0
+    assert person.page.evaluate("window.evil") is None
+    assert not [one for one in person.complaints if one.startswith("dialog")]
+
+
+@pytest.mark.usefixtures("evil")
+def test_markup_in_a_record_stays_text_in_results_comparison_and_card(person: Person) -> None:
+    """As it stands in the record."""
+    query = person.search(jpeg(PICTURE), name=f"{EVIL.replace('/', '')}.jpg")
+    expect(person.hits.first.locator("h3")).to_contain_text(f"Name {EVIL}")
+    harmless(person)
+    person.link("hit.compare", within=person.hits.first).click()
+    expect(person.page.locator(".compare-record")).to_contain_text(f"Provenance {EVIL}", timeout=WAIT)
+    harmless(person)
+    person.page.keyboard.press("Escape")
+    person.button("same.different").first.click()
+    person.button("card.take_all").click()
+    expect(person.value("Authors")).to_have_value(f"Authors {EVIL}")
+    person.button("card.check").click()
+    expect(person.page.locator("dialog.review")).to_contain_text(EVIL)
+    harmless(person)
+    person.button("review.yes").click()
+    person.saved()
+    person.go("history")
+    expect(person.main.locator(".rowline:not(.ghost)").first).to_contain_text(EVIL)
+    harmless(person)
+    person.go("drafts")
+    expect(person.main.locator(".rowline:not(.ghost)").first).to_contain_text(EVIL, timeout=WAIT)
+    person.main.locator(".rowline a").first.click()
+    expect(person.main.locator("h1")).to_contain_text(EVIL, timeout=WAIT)
+    harmless(person)
+    person.go()
+    expect(person.main.locator(".recent")).to_contain_text(EVIL)
+    harmless(person)
+    assert query
+
+
+def test_markup_in_a_record_stays_text_on_its_own_page(registrar: Person, evil: str) -> None:
+    """And in what is like it."""
+    registrar.go(f"o/{evil}")
+    expect(registrar.main.locator("h1")).to_contain_text(EVIL, timeout=WAIT)
+    expect(registrar.main).to_contain_text(f"Fund {EVIL}")
+    registrar.button("hit.like").click()
+    registrar.result()
+    expect(registrar.main.locator(".chip").first).to_contain_text(EVIL)
+    harmless(registrar)
+
+
+def test_markup_in_an_address_a_batch_and_a_setting_stays_text(registrar: Person) -> None:
+    """Whoever made the link."""
+    registrar.excused.append("404")
+    registrar.page.goto(f"{registrar.museum.base}/#/batch/{EVIL.replace('/', '%2F')}")
+    expect(registrar.main.locator("h1")).to_contain_text("<img", timeout=WAIT)
+    harmless(registrar)
+    try:
+        registrar.museum.ask("PUT", "/settings", {"own": {"FZK": EVIL}, "copy_order": []})
+        registrar.go("settings")
+        expect(registrar.page.locator(".sample")).to_contain_text(EVIL)
+        harmless(registrar)
+    finally:
+        registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
+
+
+def test_the_policy_lets_no_foreign_script_or_style_in(registrar: Person) -> None:
+    """Not inline, not from elsewhere; sent as a header and without unsafe words."""
+    answer = registrar.page.goto(f"{registrar.museum.base}/")
+    assert answer
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    registrar.excused.append("Content Security Policy")
+    registrar.page.evaluate(
+        """() => {
+          const script = document.createElement('script');
+          try { script.textContent = 'window.evil = 1'; } catch { /* not even that */ }
+          document.head.append(script);
+          const frame = document.createElement('img');
+          frame.src = 'http://127.0.0.2:9/x.png';
+          document.body.append(frame);
+        }"""
+    )
+    registrar.page.wait_for_timeout(200)
+    assert registrar.page.evaluate("window.evil") is None
+    assert any("Content Security Policy" in one for one in registrar.complaints)
+    registrar.asked = [one for one in registrar.asked if "127.0.0.2" not in one[1]]
+
+
+def test_every_view_is_opened_without_a_complaint(person: Person, museum: Museum) -> None:
+    """Console, other origins: looked at when the window is closed."""
+    query = museum.upload(jpeg(3))
+    museum.result(query)
+    for path in ("", f"q/{query}", "history", "drafts", "batch", "settings"):
+        person.go(path)
+        person.page.wait_for_load_state("networkidle")

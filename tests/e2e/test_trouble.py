@@ -1,0 +1,111 @@
+"""Offline, a gateway killed, a broker restarted, all in the middle of a search: the page ends with the result by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from infra.local.part import processes_of
+from tests.e2e import things
+from tests.e2e.museum import Museum
+from tests.e2e.person import WAIT, Person
+from tests.fixtures.stack import Running, held, wait_for
+
+TOOL = things.record_of(things.KNOWN_TOOL)["Name"]
+TROUBLE = ("ERR_", "Failed to load resource", "503", "502")
+
+
+def on_its_way(person: Person, seed: int) -> None:
+    """A search that waits for its last step."""
+    person.go()
+    person.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, seed)))
+    person.find()
+    expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"), timeout=WAIT)
+    person.excused.extend(TROUBLE)
+
+
+def kill(running: Running, name: str) -> None:
+    """kill -9 of a part with all its processes; the supervisor starts it again."""
+    mark = next(part.mark for part in running.stack.parts() if part.name == name)
+    before = running.stack.supervisor.starts(name)
+    for pid in processes_of(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for("it to be started again", lambda: running.stack.supervisor.starts(name) > before or None)
+
+
+def test_offline_in_the_middle_of_a_search(person: Person, museum: Museum) -> None:
+    """It is said; the result came meanwhile and is there when the line is."""
+    with held(museum.running, "search-interactive"):
+        on_its_way(person, 61)
+        query = person.query
+        person.page.context.set_offline(True)
+        expect(person.main.locator(".progress-help")).to_contain_text(person.t("progress.offline"), timeout=WAIT)
+    museum.result(query)
+    person.page.context.set_offline(False)
+    person.result()
+    assert person.names()[0] == TOOL
+
+
+def test_offline_in_the_middle_of_an_upload(person: Person) -> None:
+    """It goes on by itself."""
+    person.go()
+    person.choose(("coin.jpg", "image/jpeg", things.large(things.KNOWN_COIN, (1900, 1500))))
+    line = person.page.context.new_cdp_session(person.page)
+    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 300_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    person.excused.extend(TROUBLE)
+    person.find()
+    expect(person.main.locator(".progress-more")).to_have_text(person.t.like("progress.bytes"))
+    line.send("Network.emulateNetworkConditions", {**slow, "offline": True})
+    expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.upload_waits"), timeout=WAIT)
+    line.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    person.result()
+    expect(person.hits).to_have_count(10)
+
+
+@pytest.mark.parametrize("part", ["gateway", "trigger-interactive", "rabbitmq"])
+def test_a_part_is_killed_in_the_middle_of_a_search(registrar: Person, museum: Museum, part: str) -> None:
+    """With kill -9; nobody presses anything."""
+    with held(museum.running, "search-interactive"):
+        on_its_way(registrar, 62)
+        kill(museum.running, part)
+    end_of(registrar)
+
+
+def test_the_broker_is_restarted_in_the_middle_of_a_search(registrar: Person, museum: Museum) -> None:
+    """In good order."""
+    supervisor = museum.running.stack.supervisor
+    with held(museum.running, "search-interactive"):
+        on_its_way(registrar, 63)
+        supervisor.stop_part("rabbitmq")
+        supervisor.start_part("rabbitmq")
+        wait_for("RabbitMQ", lambda: True if ready(museum.running)() is None else None)
+    end_of(registrar)
+
+
+def ready(running: Running) -> Callable[[], str | None]:
+    """Whether the broker serves."""
+    return next(part.ready for part in running.stack.parts() if part.name == "rabbitmq")
+
+
+def test_the_gateway_is_killed_before_the_photo_is_told_of(registrar: Person, museum: Museum) -> None:
+    """Given while it is away: the page waits for it and goes on."""
+    registrar.excused.extend(TROUBLE)
+    registrar.go()
+    registrar.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 64)))
+    with held(museum.running, "search-interactive"):
+        registrar.find()
+        kill(museum.running, "gateway")
+    end_of(registrar)
+
+
+def end_of(person: Person) -> None:
+    """The result, by itself."""
+    expect(person.main.locator(".hits")).to_have_attribute("aria-busy", "false", timeout=45_000)
+    assert person.names()[0] == TOOL
