@@ -28,14 +28,21 @@ export function hear(batch, heard) {
 /** Begin with groups `[{name, files: [File]}]`. */
 export async function start(batch, groups) {
   const one = run(batch);
+  one.mine ??= await sending.alone(`batch.${batch}`);
   const from = one.items.length;
   const stamp = Date.now();
   const items = groups.map((group, place) => ({key: `${batch}/${stamp}/${String(from + place).padStart(5, '0')}`, name: group.name, files: group.files, state: 'kept', share: 0, photos: null, problems: []}));
   one.items.push(...items);
   one.busy = true;
   tell(one);
+  keepFiles(batch, items);
   const {limits} = await api.me();
   prepareAll(batch, one, items, limits);
+}
+
+/** Keep the files themselves until they are prepared, so that a closed window loses none. */
+async function keepFiles(batch, items) {
+  for (const item of items) if (item.files && item.state === 'kept') await outbox.put({key: item.key, batch, name: item.name, files: item.files, photos: []});
 }
 
 async function prepareAll(batch, one, items, limits) {
@@ -50,7 +57,7 @@ async function prepareAll(batch, one, items, limits) {
       else photos.push({...photo, name: `${item.name}_${place + 1}.${photo.name.split('.').pop()}`.replaceAll('/', '-')});
     }
     item.files = null;
-    if (!photos.length) { item.state = 'bad'; tell(one, item); continue; }
+    if (!photos.length) { item.state = 'bad'; await outbox.drop(item.key); tell(one, item); continue; }
     item.photos = photos;
     item.state = 'kept';
     await outbox.put({key: item.key, batch, name: item.name, photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))});
@@ -63,11 +70,15 @@ async function prepareAll(batch, one, items, limits) {
 /** Go on with what an earlier window left. Resolves to how many objects that were. */
 export async function resume(batch) {
   const one = run(batch);
+  one.mine ??= await sending.alone(`batch.${batch}`);
+  if (!one.mine) return 0;
   const left = await outbox.ofBatch(batch);
   const known = new Set(one.items.map((item) => item.key));
   const items = left.filter((send) => !known.has(send.key)).sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map((send) => ({key: send.key, name: send.name || send.photos[0]?.name, state: 'kept', share: 0, id: null, was: send.id, photos: send.photos, problems: []}));
+    .map((send) => ({key: send.key, name: send.name || send.photos[0]?.name || '', state: 'kept', share: 0, id: null, was: send.id, photos: send.photos.length ? send.photos : null, files: send.photos.length ? null : send.files, problems: []}));
   one.items.push(...items);
+  const raw = items.filter((item) => item.files);
+  if (raw.length) api.me().then(({limits}) => prepareAll(batch, one, raw, limits)).catch(() => {});
   if (items.length) pump(batch, one);
   return items.length;
 }
@@ -95,6 +106,7 @@ function pump(batch, one) {
 async function send(batch, one, item) {
   try {
     if (item.was) await api.remove(`/queries/${item.was}`).catch(() => {});
+    item.dropped = item.was;
     item.was = null;
     item.id = await sending.begin(item.photos, {batch, wait: true}, {key: item.key, name: item.name});
     const stop = sending.listen(item.id, (state) => { item.share = state.share; tell(one, item); });

@@ -19,11 +19,24 @@ const KINDS = ['offered', 'own', 'never'];
 /** Put text on the clipboard and say so. */
 export async function copy(text, what) {
   try {
-    await navigator.clipboard.writeText(text);
+    if (navigator.clipboard) await navigator.clipboard.writeText(text);
+    else copiedByHand(text);
     toast(t('copy.done', {what}));
   } catch {
     toast(t('copy.failed'), {kind: 'bad'});
   }
+}
+
+/** Without TLS a browser has no clipboard to write to, and copies what is selected. */
+function copiedByHand(text) {
+  const field = h('textarea', {class: 'sr', value: text, 'aria-hidden': 'true', tabindex: '-1'});
+  const had = document.activeElement;
+  (document.querySelector('dialog[open]') || document.body).append(field);
+  field.select();
+  const done = document.execCommand('copy');
+  field.remove();
+  had?.focus();
+  if (!done) throw new Error('not copied');
 }
 
 /**
@@ -202,7 +215,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
         input.setSelectionRange(input.value.length, input.value.length);
       }})));
     }
-    const problem = wrong(field, value);
+    const problem = wrong(field, value) || (value === wrap.warned && wrap.warning) || '';
     if (problem) parts.push(h('p', {class: 'bad small'}, problem));
     input.toggleAttribute('aria-invalid', Boolean(problem));
     if (problem) input.setAttribute('aria-invalid', 'true');
@@ -444,6 +457,12 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       saving = false;
       again = false;
       if (error.status === 412) { await rejoin(); return; }
+      if (error.code === 'has-warnings' || error.code === 'wrong-state' || error.code === 'bad-link') {
+        for (const [name, text] of Object.entries(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: text, warned: values[name]});
+        state = saved.state;
+        linked = saved.linked;
+        render();
+      }
       drawSave(error.code === 'offline' ? 'offline' : 'failed', error);
       if (error.code !== 'offline') say(shell.why(error), true);
     }

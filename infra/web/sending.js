@@ -30,6 +30,7 @@ export async function begin(photos, more = {}, {key, name} = {}) {
   previews.set(made.id, photos.filter((one) => one.preview).map((one) => URL.createObjectURL(one.preview)));
   const send = {key: key || made.id, id: made.id, name, batch: more.batch, forms, more,
     photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))};
+  if (!key) await alone(`send.${made.id}`);
   await outbox.put(send);
   carry(send).catch(() => {});
   return made.id;
@@ -42,11 +43,27 @@ export async function ended(id) {
   await one.sent;
 }
 
-/** Go on with an upload that an earlier page began. Resolves to the id under which it goes on, or null where nothing was kept. */
+/** Whether this window alone may do something, as long as it is open: another one sends nothing twice. */
+export function alone(name) {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((told) => {
+    navigator.locks.request(`museum.${name}`, {ifAvailable: true}, (lock) => {
+      told(Boolean(lock));
+      return lock ? new Promise(() => {}) : null;
+    }).catch(() => told(true));
+  });
+}
+
+/**
+ * Go on with an upload that an earlier page began. Resolves to its id where this window sends it, to `elsewhere` where another
+ * one does, and to null where nothing was kept.
+ */
 export async function resume(id) {
   if (running.has(id)) return id;
   const send = await outbox.take(id);
   if (!send) return null;
+  if (!await alone(`send.${id}`)) return 'elsewhere';
+  if (running.has(id)) return id;
   if (!previews.has(id)) previews.set(id, send.photos.filter((one) => one.preview).map((one) => URL.createObjectURL(one.preview)));
   carry(send).catch(() => {});
   return id;

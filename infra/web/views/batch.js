@@ -11,9 +11,10 @@ import {nameOf, picture, table} from '../records.js';
 import * as sending from '../sending.js';
 import {isFinal, watch} from '../watch.js';
 import {problemOf} from './search.js';
-import {workplace} from './query.js';
+import {birth, workplace} from './query.js';
 
 const STREAMS = 2;
+const FORM_SECONDS = 1200;
 const DONE = new Set(['checked', 'exported', 'linked']);
 
 export function show(main, params, shell) {
@@ -42,8 +43,8 @@ export function show(main, params, shell) {
       h('div', {class: 'row tight batch-steps'}, button(t('batch.previous'), {icon: 'up', bare: true, onclick: () => step(-1), 'aria-keyshortcuts': 'Alt+PageUp'}), button(t('batch.next'), {icon: 'down', bare: true, onclick: () => step(1), 'aria-keyshortcuts': 'Alt+PageDown'}),
         h('span', {class: 'soft small num', id: 'batch-at'})), list), place)));
 
-  const unhear = hear(batch, (item) => { if (item?.state === 'sent') fetchOne(item.id); drawSoon(); });
-  const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'preparing' || (item.files && !item.photos))) event.preventDefault(); };
+  const unhear = hear(batch, (item) => { if (item?.dropped) queries.delete(item.dropped); if (item?.state === 'sent') fetchOne(item.id); drawSoon(); });
+  const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending')) event.preventDefault(); };
   window.addEventListener('beforeunload', warn);
   document.addEventListener('keydown', keys);
   load().catch((error) => { fill(list); fill(place, h('section', {class: 'empty'}, icon('alert'), h('p', {}, shell.why(error)), button(t('error.again'), {kind: 'primary', onclick: () => { load().catch(shell.failed); }}))); });
@@ -96,10 +97,14 @@ export function show(main, params, shell) {
 
   const nameOfItem = ({query, item}) => item?.name || (query?.filename || '').replace(/\.[^.]+$/, '').replace(/_\d$/, '') || t('object.nameless');
 
+  /** Whether its photos never came, and nobody is sending them. */
+  const lost = ({query, item}) => query?.status === 'uploading' && !item && Date.now() / 1000 - birth(query.id) > FORM_SECONDS;
+
   /** What is to be said of an object's state: `[key of a text, kind]`. */
   function stateOf({id, query, item}) {
     if (item && item.state !== 'sent') return [`work.${item.state}`, item.state === 'bad' || item.state === 'stopped' ? 'failed' : 'waiting'];
     if (!query) return ['work.sending', 'waiting'];
+    if (lost({query, item})) return ['work.lost', 'failed'];
     const draft = draftOf(id)?.draft;
     if (draft) return [`state.${draft.state}`, `is-${draft.state}`];
     if (pref(`answer.${shownId(id)}`) === 'same') return ['work.same', 'is-linked'];
@@ -129,6 +134,7 @@ export function show(main, params, shell) {
       const text = h('span', {class: 'work-text'}, h('span', {class: 'work-name'}, nameOfItem(one)),
         h('span', {class: 'work-state'}, h('i', {class: `dot ${kind}`}), t(key), one.item?.state === 'sending' ? ` ${percent(one.item.share)}` : ''),
         one.query?.duplicate && kind === 'ready' ? h('span', {class: 'small work-top own'}, t('work.duplicate')) : top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${score(top.score, 2)} · ${nameOf({Name: top.name})}`) : null);
+      if (lost(one)) return h('li', {class: 'work'}, h('div', {class: 'work-in'}, thumb, text, h('p', {class: 'small'}, t('work.lost_why'), ' ', button(t('work.forget'), {kind: 'quiet small', onclick: () => forget(one.id)}))));
       if (one.id && one.query) return h('li', {class: 'work'}, h('a', {href: `#/${base}/${one.id}`, data: {id: one.id}, 'aria-current': one.id === current ? 'true' : null}, thumb, text));
       return h('li', {class: 'work'}, h('div', {class: 'work-in'}, thumb, text, one.item?.problems?.length > 0 && h('p', {class: 'bad small'}, one.item.problems.map((bad) => `${bad.name}: ${problemOf(bad)}`).join(' ')),
         one.item?.state === 'stopped' && h('p', {class: 'bad small'}, shell.why(one.item.problem), ' ', button(t('error.again'), {kind: 'quiet small', onclick: () => retry(batch, one.item)}))));
@@ -136,7 +142,7 @@ export function show(main, params, shell) {
     if (had) list.querySelector(`[data-id="${had}"]`)?.focus();
     if (!all.length && loaded) fill(list, h('li', {class: 'soft'}, t('batch.empty')), h('li', {}, h('a', {class: 'button', href: '#/batch'}, t('batch.title'))));
     const done = all.filter(finished).length;
-    const going = all.filter((one) => !one.query || !isFinal(one.query)).length;
+    const going = all.filter((one) => (!one.query || !isFinal(one.query)) && !lost(one)).length;
     summary.textContent = [t('batch.objects', {n: all.length}), t('batch.finished', {n: done}), going && t('batch.going', {n: going})].filter(Boolean).join(' · ');
     const share = all.length ? done / all.length : 0;
     line.firstChild.style.setProperty('transform', `scaleX(${share})`);
@@ -145,9 +151,18 @@ export function show(main, params, shell) {
     main.querySelector('#batch-at').textContent = at >= 0 ? t('card.of', {i: at + 1, n: all.length}) : '';
   }
 
+  async function forget(id) {
+    try {
+      await api.remove(`/queries/${id}`);
+      queries.delete(id);
+      draw();
+    } catch (error) { shell.failed(error); }
+  }
+
   /** Watch the objects that are next to be found; the rest is asked for when their turn comes. */
   function follow() {
-    const open = items().filter((one) => one.query && !isFinal(one.query) && one.query.status !== 'uploading').slice(0, STREAMS);
+    const late = (one) => (one.query.status === 'uploading' ? 1 : 0);
+    const open = items().filter((one) => one.query && !isFinal(one.query) && !lost(one)).sort((a, b) => late(a) - late(b)).slice(0, STREAMS);
     for (const [id, one] of watchers) if (!open.some((other) => other.id === id)) { one.close(); watchers.delete(id); }
     for (const {id} of open) {
       if (watchers.has(id)) continue;
@@ -166,7 +181,7 @@ export function show(main, params, shell) {
   }
 
   function openWanted(wanted) {
-    const all = items().filter((one) => one.query);
+    const all = items().filter((one) => one.query && !lost(one));
     const found = all.find((one) => one.id === wanted) || all.find((one) => !finished(one) && isFinal(one.query)) || all.find((one) => !finished(one)) || all[0];
     if (found) open(found.id, {focus: false});
     else fill(place, h('div', {class: 'empty'}, icon('clock'), h('p', {}, t('batch.wait'))));
@@ -214,7 +229,7 @@ export function show(main, params, shell) {
   }
 
   function step(by, unfinished = false) {
-    const all = items().filter((one) => one.query);
+    const all = items().filter((one) => one.query && !lost(one));
     const at = all.findIndex((one) => one.id === current);
     let next = null;
     if (unfinished) next = [...all.slice(at + 1), ...all.slice(0, Math.max(0, at))].find((one) => !finished(one));

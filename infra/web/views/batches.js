@@ -19,6 +19,7 @@ export function show(main, params, shell) {
   let own = null;
   let closed = false;
   const urls = new Map();
+  const used = new Set(pref('batches', []).map((one) => one.name));
   const chosen = (event) => { take([...event.target.files].map((file) => ({file, path: file.webkitRelativePath || file.name}))); event.target.value = ''; };
   const folder = h('input', {type: 'file', webkitdirectory: true, multiple: true, class: 'sr', tabindex: '-1', 'aria-hidden': 'true', id: 'folder', onchange: chosen});
   const some = h('input', {type: 'file', multiple: true, accept: 'image/*,.heic,.heif,.tif,.tiff', class: 'sr', tabindex: '-1', 'aria-hidden': 'true', id: 'several', onchange: chosen});
@@ -37,6 +38,7 @@ export function show(main, params, shell) {
       for (const one of items) if (one.batch && !names.has(one.batch)) names.set(one.batch, {name: one.batch, at: one.uploaded_at});
     } catch { /* what this browser knows is shown */ }
     if (closed) return;
+    for (const name of names.keys()) used.add(name);
     known.hidden = !names.size;
     fill(known.lastChild, [...names.values()].sort((a, b) => (b.at || 0) - (a.at || 0)).map((one) => h('li', {class: 'rowline short'}, icon('stack'),
       h('span', {class: 'rowline-text'}, h('a', {class: 'cover', href: `#/batch/${encodeURIComponent(one.name)}`}, one.name), h('span', {class: 'soft small'}, one.at ? day(one.at) : '')))));
@@ -122,7 +124,6 @@ export function show(main, params, shell) {
   function suggested() {
     const now = new Date();
     const date = new Intl.DateTimeFormat(written(), {day: 'numeric', month: 'long'}).format(now);
-    const used = new Set(pref('batches', []).map((one) => one.name));
     const name = `${date}, ${t(now.getHours() < 12 ? 'batch.morning' : 'batch.afternoon')}`;
     for (let i = 1; ; i += 1) {
       const next = i === 1 ? name : `${name} ${i}`;

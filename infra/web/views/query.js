@@ -79,7 +79,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   let stop = sending.listen(id, heard);
   const local = sending.stateOf(id);
   if (local) heard(local);
-  else sending.resume(id).then((kept) => { if (kept && !ended) { stop(); stop = sending.listen(id, heard); heard(sending.stateOf(id)); } });
+  else sending.resume(id).then((kept) => { if (kept === id && !ended) { stop(); stop = sending.listen(id, heard); heard(sending.stateOf(id)); } });
 
   let watcher = start();
   Promise.all([table(), api.writes()]).then(([found, may]) => { fieldsTable = found; mayWrite = may; filters.ready(found); if (snapshot?.result && !ended) finish(); }).catch(shell.failed);
