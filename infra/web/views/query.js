@@ -47,6 +47,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   let box = null;
   let ended = false;
   let writer = null;
+  let writing = false;
   let fieldsTable = null;
   let mayWrite = true;
   const title = h(heading, {tabindex: '-1', class: 'query-title'}, t('query.searching'));
@@ -135,8 +136,11 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     bars.snapshot(next);
     if (first || !photo.querySelector('img')) drawPhotos();
     if (first) drawChips();
-    if (isFinal(next)) finish();
-    else if (next.status === 'uploading' && !sending.stateOf(id)) sending.resume(id).then((kept) => { if (!kept && !ended && snapshot.status === 'uploading' && next.uploaded_at === null && snapshot.now - birth(id) > 60) abandoned(); });
+    if (isFinal(next)) {
+      performance.mark('museum.result');
+      finish();
+      requestAnimationFrame(() => performance.mark('museum.shown'));
+    } else if (next.status === 'uploading' && !sending.stateOf(id)) sending.resume(id).then((kept) => { if (!kept && !ended && snapshot.status === 'uploading' && next.uploaded_at === null && snapshot.now - birth(id) > 60) abandoned(); });
   }
 
   /** The photos: our own first, since they are here; else the server's. */
@@ -199,12 +203,18 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (like || !mayWrite) {
       cardPlace.classList.add('gone');
       jump.classList.add('gone');
-    } else if (fieldsTable && !writer) {
-      writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
-      if (there && !answer) writer.hold(true);
-      changed('card', writer);
+    } else if (fieldsTable && !writer && !writing) {
+      writing = true;
+      requestAnimationFrame(() => setTimeout(() => write(result, there)));  // the hits are painted first
     }
     if (dialog === 'wanted') open(wantedObject);
+  }
+
+  function write(result, there) {
+    if (ended) return;
+    writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
+    if (there && !pref(`answer.${id}`)) writer.hold(true);
+    changed('card', writer);
   }
 
   function verdictNote(result, nothing) {
@@ -266,12 +276,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     say(`${title.textContent}. ${why}`, true);
   }
 
-  async function retry() {
-    await push();
-    watcher.close();
-    snapshot = null;
-    fill(status, bars.node);
-    watcher = start();
+  /** A new search of the same photos: what failed has ended, and stays as it is. */
+  function retry() {
+    const {scope, filter} = snapshot;
+    return narrow({scope: scope || 'all', classes: filter?.classes || [], museums: filter?.museums || [], period: filter?.period || null});
   }
 
   function classBlock(vote) {
