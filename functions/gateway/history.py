@@ -13,7 +13,7 @@ from functions.gateway.handles import object_of
 from functions.gateway.identity import Identity
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
-from functions.gateway.progress import ID, standing
+from functions.gateway.progress import ID, like_of, standing
 from functions.gateway.queries import Known
 from functions.gateway.shapes import Feedback, History, Listed
 from functions.gateway.shown import photos_of, top_of
@@ -85,6 +85,8 @@ def listed(known: Known, viewer: Identity, parts: Parts) -> Listed:
         created=asked.created if asked else born(known.id),
         filename=asked.filename if asked else known.key.rpartition("/")[2],
         batch=asked.batch if asked else "",
+        of=asked.of if asked else None,
+        like=like_of(asked),
         reason=result.reason if result else None,
         photos=photos_of(result, viewer.museum, parts.pictures) if result else [],
         top=top_of(result, viewer.museum, parts.pictures) if result else None,

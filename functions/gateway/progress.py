@@ -10,10 +10,12 @@ from starlette.responses import Response
 
 from functions.events import subject_of, topic
 from functions.gateway.call import Answer, Asked, Call, in_thread
+from functions.gateway.handles import object_handle
 from functions.gateway.identity import Identity
 from functions.gateway.parts import Parts
 from functions.gateway.problems import not_found
-from functions.gateway.queries import Known
+from functions.gateway.queries import Asked as Question
+from functions.gateway.queries import Known, Verdict
 from functions.gateway.records import record_of
 from functions.gateway.shapes import Snapshot, Stage, Status
 from functions.gateway.shown import photos_of, result_shown
@@ -92,8 +94,20 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
         filter=asked.filter if asked else None,
         region=asked.region if asked else None,
         of=asked.of if asked else None,
+        like=like_of(asked),
+        said=said_of(known, viewer, parts),
         result=shown,
     )
+
+
+def like_of(asked: Question | None) -> str | None:
+    """The object that a query asks more like of."""
+    return object_handle(*asked.exclude) if asked is not None and asked.exclude is not None else None
+
+
+def said_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Verdict]:
+    """What the owner said of hits; there are none before the end."""
+    return parts.queries(viewer).said(known.id) if known.ended else {}
 
 
 def standing(known: Known, watching: Watching) -> tuple[Status, Stage]:

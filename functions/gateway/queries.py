@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 import msgspec
 
 from functions import events
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
 from functions.events import ObjectName, Region, upload_id
+from functions.gateway.handles import object_handle
 from functions.gateway.shapes import Filter, Scope
 from functions.ports import ObjectInfo, ObjectStore
 from functions.queries import QueryFile, encode
@@ -29,6 +31,7 @@ from functions.runtime.settings import Buckets
 TURN_LIMIT = 120.0
 """Seconds after which a turn whose query has not ended is given to another: its upload was broken off, perhaps."""
 JSON = "application/json"
+Verdict = Literal["same", "different"]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -212,17 +215,28 @@ class Queries:
             self._store.delete(self._buckets.results, key_of(query))
         for key in (self._waiting_key(identity), self._asked_key(identity)):
             self._store.delete(self._buckets.state, key)
-        for info in list(self._store.list(self._buckets.state, f"feedback/{self._of}{identity}/")):
+        for info in list(self._store.list(self._buckets.state, self._said(identity))):
             self._store.delete(self._buckets.state, info.key)
 
-    def say(self, identity: str, museum: str, object_id: str, verdict: str) -> None:
+    def said(self, identity: str) -> dict[str, Verdict]:
+        """What the owner said of hits, by the object's id."""
+        found = (
+            self._store.get(self._buckets.state, info.key) for info in self._store.list(self._buckets.state, self._said(identity))
+        )
+        told = [msgspec.json.decode(one.body) for one in found if one is not None]
+        return {object_handle(one["museum"], one["object_id"]): one["is"] for one in told}
+
+    def say(self, identity: str, museum: str, object_id: str, verdict: Verdict) -> None:
         """Keep what the owner says of a hit."""
         digest = hashlib.sha256(f"{museum}/{object_id}".encode()).hexdigest()[:32]
         said = {"museum": museum, "object_id": object_id, "is": verdict, "by": self._owner, "at": time.time()}
-        key = f"feedback/{self._of}{identity}/{digest}.json"
+        key = f"{self._said(identity)}{digest}.json"
         self._store.put(self._buckets.state, key, msgspec.json.encode(said), content_type=JSON)
 
     # within
+
+    def _said(self, identity: str) -> str:
+        return f"feedback/{self._of}{identity}/"
 
     def _asked_key(self, identity: str) -> str:
         return f"queries/{self._of}{identity}.json"

@@ -205,6 +205,10 @@ class Snapshot(Said, frozen=True, kw_only=True):
     region: Region | None
     of: str | None
     """The query whose photos these are."""
+    like: str | None
+    """The object that this asks more like of."""
+    said: dict[str, Literal["same", "different"]]
+    """What its owner said of hits, by the object's id."""
     result: ResultShown | None
 
 
@@ -225,6 +229,8 @@ class Listed(Said, frozen=True, kw_only=True):
     created: float | None
     filename: str
     batch: str
+    of: str | None
+    like: str | None
     reason: str | None
     photos: list[Copies]
     top: Top | None

@@ -393,6 +393,7 @@ def test_what_a_person_says_of_a_hit_is_kept_with_who_and_when(world: GatewayWor
     said = world.stored("state", key)
     assert (said["is"], said["by"], said["object_id"]) == ("different", "anna", "object 1")
     assert abs(said["at"] - time.time()) < 5
+    assert world.ask("GET", f"/api/queries/{query}").json["said"] == {"bm9ydGgvb2JqZWN0IDE": "different"}
     other = world.ask("POST", f"/api/queries/{query}/feedback", {"object": "bm9ydGgvb2JqZWN0IDI", "is": "same"})
     assert other.code == (422, "not-a-hit")
 
