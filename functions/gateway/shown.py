@@ -25,13 +25,19 @@ def result_shown(
     return ResultShown(
         hits=[hit_shown(hit, viewer, pictures, record(hit)) for hit in result.hits[:hits]],
         total=len(result.hits),
-        verdict=builtins(result.verdict),
+        verdict=verdict_shown(result),
         class_=builtins(result.class_),
         draft={name: [offer_shown(offer) for offer in offers] for name, offers in result.draft.items()},
         stages=result.stages,
         completed_at=result.completed_at,
         model=result.model[:12],
     )
+
+
+def verdict_shown(result: Result) -> dict[str, Any] | None:
+    """Whether anything is similar; without the collection's size, which counts what the viewer may not see."""
+    verdict = builtins(result.verdict)
+    return None if verdict is None else {name: value for name, value in verdict.items() if name != "collection_size"}
 
 
 def hit_shown(hit: Hit, viewer: str, pictures: Pictures, record: dict[str, str] | None) -> HitShown:

@@ -55,6 +55,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let closed = false;
   let removed = false;
   let held = false;
+  let findable = false;
+  const ends = [];
   let undone = [];
   let done = [];
   let last = {name: '', at: 0};
@@ -133,6 +135,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     state = saved.state;
     linked = saved.linked;
     if (queryId) keep(`draft.${queryId}`, saved.id);
+    if (fresh) awaitFindable();
     changed('draft', data);
   }
 
@@ -474,8 +477,21 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     Object.assign(values, own);
     saved = {id: data.id, etag, fields: {...mine.values, ...own}, sources: mine.sources, confirmed: mine.sure, state: mine.state, linked: mine.linked, at: Date.now()};
     if (queryId) keep(`draft.${queryId}`, saved.id);
+    if (fresh) awaitFindable();
     changed('draft', data);
     if (!closed) { stateTag.textContent = t(`state.${state}`); stateTag.className = `tag state-${state}`; deleteButton.hidden = false; drawState(); }
+  }
+
+  /** A new draft's photos are indexed at once: from then on a search finds it. */
+  function awaitFindable() {
+    const stream = new EventSource(api.address(`/drafts/${saved.id}/events`), {withCredentials: true});
+    ends.push(() => stream.close());
+    stream.addEventListener('gone', () => stream.close());
+    stream.addEventListener('result', (event) => {
+      stream.close();
+      findable = JSON.parse(event.data).images.some((image) => image.findable);
+      if (!closed && saveState === 'saved') drawSave('saved');
+    });
   }
 
   /** Another window changed the draft: take over what only it changed, and keep what was typed here. */
@@ -508,7 +524,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     const text = {fresh: t('save.fresh'), soon: t('save.saving'), saving: t('save.saving'), saved: t('save.saved', {at: moment((saved?.at || Date.now()) / 1000)}), offline: t('save.offline'), wrong: t('save.wrong')}[saveState]
       ?? t('save.failed', {why: error ? shell.why(error) : ''});
     saveLine.className = `small save-line ${saveState}`;
-    fill(saveLine, h('span', {}, text), saveState === 'failed' && button(t('save.again'), {kind: 'quiet small', onclick: save}));
+    fill(saveLine, h('span', {}, saveState === 'saved' && findable ? `${text} · ${t('save.findable')}` : text), saveState === 'failed' && button(t('save.again'), {kind: 'quiet small', onclick: save}));
   }
 
   function drawState() {
@@ -675,6 +691,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     },
     close() {
       closed = true;
+      ends.forEach((end) => end());
       if (dirty()) { store(); save(); }
       window.removeEventListener('online', online);
       window.removeEventListener('beforeunload', leaving);

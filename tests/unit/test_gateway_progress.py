@@ -335,6 +335,8 @@ def test_the_history_names_the_best_hit_unless_nothing_is_similar(world: Gateway
     found, none = world.queried(b"one"), world.queried(b"two")
     finish(world, found, hits=[hit(1)])
     finish(world, none, hits=[hit(1)], verdict=Verdict(similar=False, threshold=0.95, collection_size=400))
+    said = world.ask("GET", f"/api/queries/{none}").json["result"]["verdict"]
+    assert (said["similar"], "collection_size" in said) == (False, False), "others' unpublished objects are not counted"
     tops = {one["id"]: one["top"] for one in world.ask("GET", "/api/queries").json["items"]}
     assert tops[found]["name"] == XSS
     assert tops[none] is None

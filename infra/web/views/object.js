@@ -3,7 +3,6 @@
 import * as api from '../api.js';
 import {button, fill, h, icon} from '../dom.js';
 import {t} from '../i18n.js';
-import {keep} from '../prefs.js';
 import {nameOf, numberOf, picture, recordList, table} from '../records.js';
 
 const begun = new Map();
@@ -11,7 +10,7 @@ const begun = new Map();
 /** Begin the search for what is like an object, once while the page is open; resolves to its query. */
 async function like(id, name) {
   if (!begun.has(id)) {
-    const made = api.post(`${api.objectPath(id)}/similar`).then(({id: query}) => { keep(`like.${query}`, {id, name}); return query; });
+    const made = api.post(`${api.objectPath(id)}/similar`).then(({id: query}) => query);
     begun.set(id, made);
     made.catch(() => begun.delete(id));
   }

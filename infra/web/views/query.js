@@ -162,7 +162,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function drawChips() {
     const {scope, filter, region} = snapshot;
     const texts = [];
-    const like = pref(`like.${id}`);
+    const like = alike();
     if (like) texts.push(t('chip.like', {name: like.name}));
     if (region) texts.push(t('chip.region'));
     if (scope && scope !== 'all') texts.push(t(`scope.${scope}`));
@@ -191,10 +191,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     classBlock(result.class);
     drawChips();
     const seconds = result.completed_at && snapshot.uploaded_at ? result.completed_at - snapshot.uploaded_at : null;
-    stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)}), verdict.collection_size && t('query.among', {n: verdict.collection_size})].filter(Boolean).join(' · ');
-    const like = pref(`like.${id}`);
+    stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)})].filter(Boolean).join(' · ');
+    const like = alike();
     const there = like ? null : catalogued(result);
-    const answer = pref(`answer.${id}`);
+    const answer = there && answerTo(there.hit);
     title.textContent = t(!hits.length ? 'query.empty' : nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     if (there && !answer) banner(there);
@@ -213,13 +213,24 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function write(result, there) {
     if (ended) return;
     writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
-    if (there && !pref(`answer.${id}`)) writer.hold(true);
+    if (there && !answerTo(there.hit)) writer.hold(true);
     changed('card', writer);
   }
 
+  /** The object that this asks more like of. */
+  const alike = () => (snapshot.like ? {id: snapshot.like, name: snapshot.filename} : null);
+
+  /** What she said of a hit: here, or on another machine. */
+  function answerTo(hit) {
+    const here = pref(`answer.${id}`);
+    return here ? here !== 'none' && here : snapshot.said?.[hit.object.id];
+  }
+
+  const narrowed = () => snapshot.scope !== 'all' || Boolean(snapshot.filter);
+
   function verdictNote(result, nothing) {
     const verdict = result.verdict || {};
-    if (nothing && !hits.length) return h('div', {class: 'note'}, icon('info'), h('p', {}, t(verdict.collection_size ? 'query.none_here' : 'query.empty_collection')));
+    if (nothing && !hits.length) return h('div', {class: 'note'}, icon('info'), h('p', {}, t(narrowed() ? 'query.none_here' : 'query.empty_collection')));
     if (nothing) {
       return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('query.nothing_why', {score: number(hits[0].score, 3), limit: number(verdict.threshold ?? 0, 3)})),
         h('p', {class: 'soft'}, t('query.nothing_help'))));
@@ -329,7 +340,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   function sameNote(hit) {
     return h('div', {class: 'note good'}, icon('check'), h('div', {}, h('p', {}, t('same.is', {number: numberOf(hit.record, hit.object)})),
-      h('div', {class: 'row'}, h('a', {class: 'button small', href: `#/o/${hit.object.id}`}, t('same.open')), button(t('same.mistake'), {kind: 'quiet small', onclick: () => { keep(`answer.${id}`, null); finish(); }}))));
+      h('div', {class: 'row'}, h('a', {class: 'button small', href: `#/o/${hit.object.id}`}, t('same.open')), button(t('same.mistake'), {kind: 'quiet small', onclick: () => { keep(`answer.${id}`, 'none'); finish(); }}))));
   }
 
   function filterForm() {
@@ -371,7 +382,6 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   async function narrow(wanted) {
     try {
       const made = await api.post(`/queries/${id}/filter`, wanted);
-      if (pref(`like.${id}`)) keep(`like.${made.id}`, pref(`like.${id}`));
       if (changed('replaced', made.id) === undefined) shell.go(`q/${made.id}`);
     } catch (error) { shell.failed(error); }
   }
