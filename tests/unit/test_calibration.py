@@ -452,6 +452,13 @@ def test_a_collection_that_has_doubled_is_not_calibrated(rich: Calibration) -> N
     assert rich.stale(2 * rich.size)
 
 
+def test_a_collection_that_has_grown_is_judged_at_its_size_now(rich: Calibration) -> None:
+    """More strangers are there to be mistaken for something, long before the calibration is stale."""
+    before, now = verdict(0.9, rich, rich.size), verdict(0.9, rich, 2 * rich.size - 1)
+    assert now.threshold > before.threshold  # type: ignore[operator]
+    assert (before.collection_size, now.collection_size) == (rich.size, 2 * rich.size - 1)
+
+
 def test_a_sample_of_a_large_collection_is_judged_at_its_size(rich: Calibration) -> None:
     """45 million rows have a higher threshold than the 800 that were looked at."""
     large = made_of(museum(), size=45_000_000)

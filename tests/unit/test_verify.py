@@ -13,7 +13,7 @@ from functions.events import Region
 from functions.ports import IndexRow
 from functions.verify import features, order
 from functions.verify.features import MAGIC, MAX_BYTES, MOST, BrokenFeatures, LocalFeatures, describe, inside, pack, unpack
-from functions.verify.match import Match, match
+from functions.verify.match import LEAST, Match, match
 
 
 def textured(seed: int, size: tuple[int, int] = (480, 360)) -> Image.Image:
@@ -68,6 +68,17 @@ def test_two_different_objects_do_not_match() -> None:
     pictures = [described(textured(seed)) for seed in range(10)]
     pairs = [match(one, other) for place, one in enumerate(pictures) for other in pictures[:place]]
     assert max((pair.inliers for pair in pairs if pair is not None), default=0) < order.SURE
+
+
+@pytest.mark.parametrize(("places", "matches"), [(LEAST - 1, False), (LEAST + 1, True)])
+def test_features_at_few_places_are_no_match_however_many_they_are(places: int, matches: bool) -> None:
+    """Four points fit any plane, and one corner has several features: what agrees is counted by places."""
+    random = np.random.default_rng(7)
+    spread = np.array([[0.1, 0.1], [0.8, 0.15], [0.2, 0.75], [0.7, 0.8], [0.5, 0.4], [0.3, 0.5]], np.float32)
+    points = np.repeat(spread[:places], 3, axis=0)
+    descriptors = features.root(random.random((len(points), 128), dtype=np.float32))
+    one = LocalFeatures(width=400, height=400, points=points, descriptors=descriptors)
+    assert (match(one, one) is not None) is matches
 
 
 def test_the_outline_lies_on_the_object_on_a_wall() -> None:
