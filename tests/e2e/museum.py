@@ -25,7 +25,9 @@ from tests.pictures import jpeg
 SIMILAR_FROM = 0.45
 SAME_FROM = 0.72
 SIZE = 200
-"""Rows that the calibration is said to be of; that many there are not."""
+"""Photos that the calibration is said to be of: more than there are, so that it is never outgrown."""
+ROWS = 35
+"""About how many there are."""
 EVIL = '<img src=x onerror="window.evil=1">'
 
 
@@ -143,7 +145,7 @@ def calibration(fingerprint: str) -> Calibration:
             basis="for these tests",
             intercept=-12 * stretched(half),
             slope=12,
-            compared=SIZE,
+            compared=ROWS,
             pairs=60,
             objects=60,
             precision=figure,
@@ -155,7 +157,7 @@ def calibration(fingerprint: str) -> Calibration:
         others=Tail(compared=SIZE, strangers=SIZE, start=stretched(0.6), share=0.05, scale=0.1),
         twins=Twins(scores=tuple(SAME_FROM + step / 1000 for step in range(200)), photos=SIZE, objects=60),
         accepted=figure,
-        likenesses=(likeness("same_object", 0.7), likeness("same_edition", 0.55), likeness("same_kind", 0.45)),
+        likenesses=(likeness("same_object", 0.72), likeness("same_edition", 0.55), likeness("same_kind", 0.45)),
         votes=Votes(
             temperature=0.05, sure_from=0.9, ece=figure, accuracy=figure, precision=figure, answered=figure, **part
         ),
