@@ -78,9 +78,10 @@ def arrive(browser: Browser, museum: Museum) -> Iterator[Arrive]:
         there.append(person)
         return person
 
-    yield come
-    for person in there:
-        person.page.context.close()
+    with museum.tidied():
+        yield come
+        for person in there:
+            person.page.context.close()
     assert [one for person in there for one in person.unexcused()] == []
     assert [one for person in there for one in person.strange_requests()] == []
 

@@ -12,6 +12,7 @@ from typing import Any
 import urllib3
 
 from functions import live, outcome
+from functions.adapters.milvus import MilvusIndex
 from functions.catalogue.calibration import Calibration, Likeness, Twins, Votes
 from functions.catalogue.figures import Figure
 from functions.catalogue.keys import photo_key, record_key
@@ -68,6 +69,23 @@ class Museum:
     def drafts(self) -> list[dict[str, Any]]:
         """All cards that are begun."""
         return list(self.ask("GET", "/objects?kind=drafts&limit=100")[1]["items"])
+
+    def rows(self) -> int:
+        """How many photos are findable."""
+        return MilvusIndex(self.running.stack.settings().museum_milvus_uri).count(
+            live.read(self.running.store, "state").fingerprint
+        )
+
+    @contextlib.contextmanager
+    def tidied(self) -> Iterator[None]:
+        """What cards are begun meanwhile are gone afterwards, from the index too: they would be found by their photos."""
+        known, rows = {one["id"] for one in self.drafts()}, self.rows()
+        yield
+        made = [one["id"] for one in self.drafts() if one["id"] not in known]
+        for card in made:
+            self.ask("DELETE", f"/drafts/{card}")
+        if made:
+            wait_for("their photos to be forgotten", lambda: True if self.rows() <= rows else None)
 
     def photo_of(self, query: str) -> bytes:
         """The first photo of a query as it arrived."""
