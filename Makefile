@@ -5,7 +5,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --py
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down test lint bench lock upgrade clean
+.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ lint: setup-dev ## check types and style
 
 bench: setup-dev ## measure; prints the README's table
 	@.venv/bin/pytest -q -s tests/benchmarks
+
+docs: setup-dev ## make the pictures of docs/registrar.ru.md with the page itself
+	@.venv/bin/pytest -q tests/e2e/test_guide.py
 
 lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from infra.local.setup import BROWSER
 from tests.e2e.museum import Museum, furnished
 from tests.e2e.person import Person
+from tests.e2e.views import Scene, scene
 from tests.e2e.words import LANGUAGES, LOCALES, Words
 from tests.fixtures.stack import Running
 from tests.servers import missing
@@ -39,6 +40,12 @@ def museum(browser: Browser, running: Running) -> Iterator[Museum]:
     """A museum with a catalogue. After a browser was found: without one there is nothing to furnish it for."""
     with furnished(running) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def there(museum: Museum) -> Scene:
+    """Searches and cards to look at."""
+    return scene(museum)
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -71,9 +78,10 @@ def arrive(browser: Browser, museum: Museum) -> Iterator[Arrive]:
         there.append(person)
         return person
 
-    yield come
-    for person in there:
-        person.page.context.close()
+    with museum.tidied():
+        yield come
+        for person in there:
+            person.page.context.close()
     assert [one for person in there for one in person.unexcused()] == []
     assert [one for person in there for one in person.strange_requests()] == []
 

@@ -12,6 +12,7 @@ from typing import Any
 import urllib3
 
 from functions import live, outcome
+from functions.adapters.milvus import MilvusIndex
 from functions.catalogue.calibration import Calibration, Likeness, Twins, Votes
 from functions.catalogue.figures import Figure
 from functions.catalogue.keys import photo_key, record_key
@@ -25,7 +26,9 @@ from tests.pictures import jpeg
 SIMILAR_FROM = 0.45
 SAME_FROM = 0.72
 SIZE = 200
-"""Rows that the calibration is said to be of; that many there are not."""
+"""Photos that the calibration is said to be of: more than there are, so that it is never outgrown."""
+ROWS = 35
+"""About how many there are."""
 EVIL = '<img src=x onerror="window.evil=1">'
 
 
@@ -66,6 +69,23 @@ class Museum:
     def drafts(self) -> list[dict[str, Any]]:
         """All cards that are begun."""
         return list(self.ask("GET", "/objects?kind=drafts&limit=100")[1]["items"])
+
+    def rows(self) -> int:
+        """How many photos are findable."""
+        return MilvusIndex(self.running.stack.settings().museum_milvus_uri).count(
+            live.read(self.running.store, "state").fingerprint
+        )
+
+    @contextlib.contextmanager
+    def tidied(self) -> Iterator[None]:
+        """What cards are begun meanwhile are gone afterwards, from the index too: they would be found by their photos."""
+        known, rows = {one["id"] for one in self.drafts()}, self.rows()
+        yield
+        made = [one["id"] for one in self.drafts() if one["id"] not in known]
+        for card in made:
+            self.ask("DELETE", f"/drafts/{card}")
+        if made:
+            wait_for("their photos to be forgotten", lambda: True if self.rows() <= rows else None)
 
     def photo_of(self, query: str) -> bytes:
         """The first photo of a query as it arrived."""
@@ -143,7 +163,7 @@ def calibration(fingerprint: str) -> Calibration:
             basis="for these tests",
             intercept=-12 * stretched(half),
             slope=12,
-            compared=SIZE,
+            compared=ROWS,
             pairs=60,
             objects=60,
             precision=figure,
@@ -155,7 +175,7 @@ def calibration(fingerprint: str) -> Calibration:
         others=Tail(compared=SIZE, strangers=SIZE, start=stretched(0.6), share=0.05, scale=0.1),
         twins=Twins(scores=tuple(SAME_FROM + step / 1000 for step in range(200)), photos=SIZE, objects=60),
         accepted=figure,
-        likenesses=(likeness("same_object", 0.7), likeness("same_edition", 0.55), likeness("same_kind", 0.45)),
+        likenesses=(likeness("same_object", 0.72), likeness("same_edition", 0.55), likeness("same_kind", 0.45)),
         votes=Votes(
             temperature=0.05, sure_from=0.9, ece=figure, accuracy=figure, precision=figure, answered=figure, **part
         ),

@@ -139,6 +139,7 @@ def work(person: Person, place: int) -> int:
     person.press("a")
     expect(person.value("Name")).not_to_have_value("")
     expect(person.button("card.check")).to_be_focused()
+    person.saved()  # while she looks at it
     person.press("Enter")
     expect(person.button("review.yes")).to_be_focused()
     person.press("Enter")

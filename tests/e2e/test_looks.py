@@ -11,19 +11,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.e2e.conftest import Arrive
-from tests.e2e.museum import Museum
-from tests.e2e.views import VIEWS, Scene, scene
+from tests.e2e.views import VIEWS, Scene
 
 PICTURES = Path(__file__).with_name("screenshots")
 WIDTHS = {360: 740, 900: 900, 1600: 1000}
 """Width → height of a phone, a tablet or half a screen, a desk."""
 SERIOUS = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def there(museum: Museum) -> Scene:
-    """Searches and cards to look at."""
-    return scene(museum)
 
 
 @pytest.mark.parametrize("view", VIEWS)

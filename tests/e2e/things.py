@@ -32,7 +32,6 @@ ACCOUNTS = {
 
 COINS = {
     "us-coins-001penny": ("Монета 1 цент", "А. Линкольн вправо, надпись «LIBERTY»", "Бреннер В.Д.", "1999", "КП-1101"),
-    "us-coins-005nickel": ("Монета 5 центов", "Т. Джефферсон влево, надпись «LIBERTY»", "Шлаг Ф.", "1996", "КП-1102"),
     "us-coins-010dime": ("Монета 10 центов «Дайм»", "Ф. Рузвельт влево, надпись «LIBERTY»", "Синнок Дж.", "1998", "КП-1103"),
     "us-coins-050kennedy-halfdollar": ("Монета 50 центов", "Дж. Кеннеди влево, «LIBERTY»", "Робертс Дж.", "1971", "КП-1104"),
     "canadian-coins-001penny": ("Монета 1 цент Канады", "кленовая ветвь, надпись «CANADA»", "Крюгер-Грей Дж.", "1989", "КП-1201"),
@@ -47,7 +46,6 @@ TOOLS = {
     "household-Lightbulb": ("Лампа накаливания", "Стекло, металл", "1950"),
     "household-arttools-scissors_small_closed": ("Ножницы", "Сталь, пластмасса", "1980"),
     "household-tools-hammer": ("Молоток", "Сталь, дерево", "1940"),
-    "household-tools-mallet_metal": ("Киянка", "Сталь, дерево", "1945"),
     "household-tools-saw": ("Ножовка", "Сталь, дерево", "1960"),
     "household-tools-spade": ("Лопата", "Сталь, дерево", "1930"),
     "household-tools-wrench": ("Ключ гаечный", "Сталь", "1965"),
@@ -72,9 +70,11 @@ NEW_COIN = "symbols-money-us-coins-025quarter"
 FOREIGN_COIN = "symbols-money-euro-coins-200"
 STRANGE = "animals-mammals-bears-toys-edward_bear"
 """Like nothing in the catalogue."""
+MIXED = ("household-dishes-utensils-nutcracker", "symbols-money-canadian-coins-005nickel")
+"""Two things that are like objects of two classes."""
 MORNING = (
     "symbols-money-us-coins-025quarter", "symbols-money-canadian-coins-005nickel", "symbols-money-canadian-coins-200toonie",
-    "household-arttools-scissors_small_open", "household-dishes-utensils-nutcracker", "household-tools-plyers",
+    "household-dishes-utensils-nutcracker", "symbols-money-us-coins-005nickel", "household-tools-mallet_metal",
 )  # fmt: skip
 """What is photographed in a morning: none is in the catalogue, all are like something."""
 

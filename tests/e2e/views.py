@@ -31,8 +31,8 @@ class Scene:
 
 def scene(museum: Museum) -> Scene:
     """Made once."""
-    found = museum.upload(things.photo(things.NEW_COIN), "КП-501_1.jpg", batch=BATCH, wait=True)
-    for stamp in things.MORNING[1:4]:
+    found = museum.upload(things.photo(things.MORNING[2]), "КП-501_1.jpg", batch=BATCH, wait=True)
+    for stamp in (*things.MORNING[:2], things.MORNING[3]):
         museum.upload(things.photo(stamp), f"{stamp[-8:]}_1.jpg", batch=BATCH, wait=True)
     same = museum.upload(things.seen_again(things.KNOWN_TOOL, 51), "пила.jpg")
     copy = museum.upload(things.seen_again(things.KNOWN_COIN, 52), "дайм.jpg")
