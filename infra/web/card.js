@@ -475,7 +475,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function note(data, etag, mine, fresh = false) {
     const own = fresh ? Object.fromEntries(Object.entries(data.fields || {}).filter(([name]) => fields.byName[name]?.kind === 'own' && !mine.values[name])) : {};
     Object.assign(values, own);
-    saved = {id: data.id, etag, fields: {...mine.values, ...own}, sources: mine.sources, confirmed: mine.sure, state: mine.state, linked: mine.linked, at: Date.now()};
+    const kept = fresh ? {confirmed: data.draft?.confirmed || [], state: data.draft?.state || 'draft', linked: null} : {confirmed: mine.sure, state: mine.state, linked: mine.linked};
+    saved = {id: data.id, etag, fields: {...mine.values, ...own}, sources: mine.sources, ...kept, at: Date.now()};
     if (queryId) keep(`draft.${queryId}`, saved.id);
     if (fresh) awaitFindable();
     changed('draft', data);
