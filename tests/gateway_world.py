@@ -169,8 +169,12 @@ class GatewayWorld:
         who: str | None = "registrar",
         headers: Mapping[str, str] = {},
         content_type: str = "application/json",
+        answered: list[Message] | None = None,
     ) -> Reply:
-        """The same within a loop: several requests side by side, or an announcement while a stream is open."""
+        """The same within a loop: several requests side by side, or an announcement while a stream is open.
+
+        ``answered``: where the answer is put as it comes.
+        """
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"host": "museum", **({"content-type": content_type} if body is not None else {}), **headers}
         if who is not None:
@@ -183,7 +187,7 @@ class GatewayWorld:
             "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
         }  # fmt: skip
         waiting: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
-        answered: list[Message] = []
+        answered = [] if answered is None else answered
 
         async def receive() -> Message:
             if waiting:

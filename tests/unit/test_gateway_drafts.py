@@ -450,12 +450,14 @@ def test_a_draft_says_when_it_is_found_by_its_photos(world: GatewayWorld) -> Non
     address = f"/api/drafts/{draft['id']}/events"
 
     async def follow() -> Reply:
-        reading = asyncio.create_task(world.asking("GET", address))
+        told: list[Any] = []
+        reading = asyncio.create_task(world.asking("GET", address, answered=told))
         for name, body in (("0.jpg", b"front"), ("1.jpg", b"back")):
-            await until(lambda: bool(world.sockets.open_now and len(world.sockets.open_now[0].topics) == 2))
-            await asyncio.sleep(0.02)
+            await until(lambda: any(b"event: " in one.get("body", b"") for one in told))
+            so_far = len(told)
             world.photo(draft["object_id"], name, body=body)
             world.sockets.announce("image.indexed", topic(subject_of(photo_key(NORTH, draft["object_id"], name))))
+            await until(lambda so_far=so_far: len(told) > so_far or reading.done())
         return await asyncio.wait_for(reading, 5)
 
     reply = world.run(follow())

@@ -12,7 +12,9 @@ import pytest
 
 from functions.catalogue.calibration import Verdict
 from functions.catalogue.keys import born
+from functions.errors import Unavailable
 from functions.events import subject_of, topic, upload_id
+from functions.gateway import stream
 from functions.gateway.queries import TURN_LIMIT
 from functions.results import Hit, Result, store_result
 from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, worlds
@@ -52,12 +54,15 @@ def follow(world: GatewayWorld, query: str, *steps: tuple[str, Any], who: str = 
     """The stream of a query while the pipeline takes steps: (announced type, what is done before it)."""
 
     async def both() -> Reply:
-        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events", who=who))
+        told: list[Any] = []
+        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events", who=who, answered=told))
+        await until(lambda: world.sockets.open_now and world.sockets.open_now[0].topics)
         for kind, before in steps:
-            await until(lambda: world.sockets.open_now and world.sockets.open_now[0].topics)
-            await asyncio.sleep(0.02)
+            await until(lambda: any(b"event: " in one.get("body", b"") for one in told))
+            so_far = len(told)
             about = before() if before else topic(subject_of(starting_key(world, query)))
             world.sockets.announce(kind, about, {"query_id": "q", "museum": NORTH, "owner": "anna"})
+            await until(lambda so_far=so_far: len(told) > so_far or reading.done())
         return await asyncio.wait_for(reading, 5)
 
     return world.run(both())
@@ -82,7 +87,7 @@ def test_a_stream_has_each_stage_and_ends_with_the_result(world: GatewayWorld) -
         ("search.completed", lambda: finish(world, query, hits=[hit(1)])),
     )
     assert reply.headers["content-type"].startswith("text/event-stream")
-    told = [(name, said["status"], said["stage"]) for name, said in reply.events]
+    told = list(dict.fromkeys((name, said["status"], said["stage"]) for name, said in reply.events))
     assert told[-4:] == [
         ("state", "running", "received"), ("state", "running", "preprocessed"), ("state", "running", "embedded"),
         ("result", "completed", "done"),
@@ -101,7 +106,7 @@ def test_a_stream_may_begin_before_the_photo_is_there(world: GatewayWorld) -> No
         return topic(subject_of(begun["upload"]["fields"]["key"]))
 
     reply = follow(world, begun["id"], ("image.received", upload), ("search.completed", lambda: finish(world, begun["id"])))
-    assert [said["status"] for _, said in reply.events] == ["uploading", "running", "completed"]
+    assert list(dict.fromkeys(said["status"] for _, said in reply.events)) == ["uploading", "running", "completed"]
 
 
 def test_a_late_reader_gets_the_result_at_once(world: GatewayWorld) -> None:
@@ -145,6 +150,47 @@ def test_a_stream_works_while_the_trigger_is_away(world: GatewayWorld) -> None:
         return await asyncio.wait_for(reading, 10)
 
     assert world.run(both()).events[-1][1]["status"] == "completed"
+
+
+def test_silence_shows_that_the_stream_lives_and_storage_is_read_again(
+    world: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """An announcement that RabbitMQ dropped costs a heartbeat, not the result."""
+    monkeypatch.setattr(stream, "HEARTBEAT", 0.1)
+    query = world.queried(b"photo")
+
+    async def both() -> Reply:
+        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
+        await until(lambda: world.sockets.open_now and world.sockets.open_now[0].topics)
+        await asyncio.sleep(0.15)
+        finish(world, query)  # nobody announces it
+        return await asyncio.wait_for(reading, 5)
+
+    reply = world.run(both())
+    assert b": still here\n\n" in reply.body
+    assert reply.events[-1][0] == "result"
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_storage_that_is_away_for_a_moment_ends_no_stream(
+    world: GatewayWorld, monkeypatch: pytest.MonkeyPatch, gone: int
+) -> None:
+    """What was said is still true; it is asked again."""
+    monkeypatch.setattr(stream, "AWAY", 0.02)
+    query = world.queried(b"photo")
+    about = finish(world, query)
+    real, asked = world.store.get, 0
+
+    def away(bucket: str, key: str, **more: Any) -> Any:
+        nonlocal asked
+        if bucket == "results" and (asked := asked + 1) in range(2, 2 + gone):
+            raise Unavailable("s3", "refused")
+        return real(bucket, key, **more)
+
+    monkeypatch.setattr(world.store, "get", away)
+    assert about
+    assert world.ask("GET", f"/api/queries/{query}/events").events[-1][0] == "result"
+    assert asked == 2 + gone
 
 
 @pytest.mark.parametrize("status", ["rejected", "failed"])
