@@ -187,7 +187,6 @@ def test_a_card_goes_through_its_states(person: Person) -> None:
     assert draft_of(museum, query)["draft"]["state"] == "draft"
 
 
-@pytest.mark.xfail(strict=True, reason="What is confirmed or checked before the first save is not stored")
 def test_a_card_that_is_checked_at_once_is_stored_as_checked(registrar: Person, museum: Museum) -> None:
     """By somebody who is quicker than the first save."""
     query = registrar.search(things.photo(things.NEW_COIN))

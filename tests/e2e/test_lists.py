@@ -8,6 +8,7 @@ from tests.e2e import things
 from tests.e2e.conftest import Arrive
 from tests.e2e.museum import Museum
 from tests.e2e.person import WAIT, Person
+from tests.e2e.words import Words
 from tests.fixtures.stack import wait_for
 from tests.pictures import jpeg
 
@@ -119,10 +120,10 @@ def test_the_language_is_changed_on_the_page(registrar: Person) -> None:
     """And kept; nothing of the other stays."""
     registrar.go("drafts")
     registrar.page.get_by_role("button", name="EN", exact=False).click()
-    expect(registrar.main.locator("h1")).to_have_text("My drafts")
+    expect(registrar.main.locator("h1")).to_have_text(Words("en")("drafts.title"))
     expect(registrar.page.locator("html")).to_have_attribute("lang", "en")
     registrar.page.reload()
-    expect(registrar.main.locator("h1")).to_have_text("My drafts")
+    expect(registrar.main.locator("h1")).to_have_text(Words("en")("drafts.title"))
 
 
 def test_the_order_in_which_a_card_is_copied_is_hers(person: Person) -> None:
@@ -131,11 +132,13 @@ def test_the_order_in_which_a_card_is_copied_is_hers(person: Person) -> None:
     try:
         sample = person.page.locator(".sample")
         expect(sample).to_contain_text(person.t("settings.example_name"))
-        box = person.page.locator(".order li").nth(3)
-        box.get_by_role("checkbox").check()
+        labels = person.page.locator(".order label")
+        first, second = labels.nth(0).text_content(), labels.nth(1).text_content()
+        person.button("settings.down", name=first).click()
+        expect(labels.first).to_have_text(second or "")
         expect(person.page.locator(".save-line.saved")).to_be_visible()
-        assert person.museum.ask("GET", "/settings")[1]["copy_order"]
+        assert person.museum.ask("GET", "/settings")[1]["copy_order"][:2] == ["ShortDescription", "Name"]
         person.page.reload()
-        expect(person.page.locator(".order li.in").first).to_be_visible()
+        expect(labels.first).to_have_text(second or "")
     finally:
         person.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})

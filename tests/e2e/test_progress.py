@@ -87,10 +87,6 @@ def test_ten_seconds_without_news_are_said_and_help_is_offered(person: Person, m
     person.result()
 
 
-FORGOTTEN = pytest.mark.xfail(strict=True, reason="After a reload in the middle of a search the stage is forgotten")
-
-
-@FORGOTTEN
 def test_asked_now_the_page_says_how_far_it_is(registrar: Person, museum: Museum) -> None:
     """What it showed itself a moment ago, at least."""
     registrar.go()
@@ -104,7 +100,6 @@ def test_asked_now_the_page_says_how_far_it_is(registrar: Person, museum: Museum
         )
 
 
-@FORGOTTEN
 def test_a_reload_in_the_middle_shows_the_same_stage(registrar: Person, museum: Museum) -> None:
     """A late reader gets the state at once."""
     registrar.go()
