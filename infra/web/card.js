@@ -14,6 +14,7 @@ const SAVE_AFTER = 600;
 const ONE_TYPING = 1200;
 const LONG = new Set(['ShortDescription', 'Provenance', 'Condition']);
 const ASKS = new Set(['Name', 'ShortDescription']);
+const SCROLLS = 100;  // signs: a longer text may be scrolled on a phone, also by keys
 const KINDS = ['offered', 'own', 'never'];
 
 /** Put text on the clipboard and say so. */
@@ -135,7 +136,6 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     state = saved.state;
     linked = saved.linked;
     if (queryId) keep(`draft.${queryId}`, saved.id);
-    if (fresh) awaitFindable();
     changed('draft', data);
   }
 
@@ -269,7 +269,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     const text = fields.shown(name, offer.value);
     const isIt = unchanged(value, offer.value) || (name === 'TypologyGK' && value && classOf(fields.classes, offer.value)?.code === classOf(fields.classes, value)?.code);
     keepFocus(place, () => fill(place,
-      !isIt && h('div', {class: 'offer-one'}, h('p', {class: 'offer-value'}, text),
+      !isIt && h('div', {class: 'offer-one'}, h('p', {class: 'offer-value', tabindex: text.length > SCROLLS ? '0' : null}, text),
         button(t('card.take'), {kind: 'small', 'aria-label': t('card.take_named', {name: fields.label(name), value: text}), data: {keep: 'take'}, onclick: () => { take(name, offer); rows[name].input.focus(); }})),
       h('div', {class: 'offer-more'},
         h('span', {class: 'support', title: t('card.support_why')}, bar(offer.support, {kind: 'l1'}), h('span', {}, t('card.support', {p: percent(offer.support)}))),

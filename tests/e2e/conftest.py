@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,9 +55,9 @@ def lang(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def arrive(browser: Browser, museum: Museum) -> Iterator[Arrive]:
-    """Somebody with a browser of their own: ``arrive("ru", signed_in=True, **options of the context)``.
+@contextlib.contextmanager
+def arriving(browser: Browser, museum: Museum) -> Iterator[Arrive]:
+    """People with a browser of their own each: ``arrive("ru", signed_in=True, **options of the context)``.
 
     In the end the browser may have complained of nothing and asked nobody but the page's own origin and S3.
     """
@@ -87,12 +88,19 @@ def arrive(browser: Browser, museum: Museum) -> Iterator[Arrive]:
 
 
 @pytest.fixture
+def arrive(browser: Browser, museum: Museum) -> Iterator[Arrive]:
+    """How somebody comes."""
+    with arriving(browser, museum) as come:
+        yield come
+
+
+@pytest.fixture
 def person(arrive: Arrive, lang: str) -> Person:
     """A registrar before the page, in either language."""
     return arrive(lang)
 
 
 @pytest.fixture
-def registrar(arrive: Arrive) -> Person:
-    """The same in Russian alone, where the language makes no difference."""
-    return arrive("ru")
+def registrar(arrive: Arrive, request: pytest.FixtureRequest) -> Person:
+    """The same in one language, half of the tests in each, by their names."""
+    return arrive(LANGUAGES[len(request.node.originalname) % 2])

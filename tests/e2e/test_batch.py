@@ -45,28 +45,30 @@ def begin(person: Person, name: str, files: list[File]) -> None:
     person.button("batch.start").click()
 
 
-def test_photos_are_grouped_by_name_and_by_hand(person: Person) -> None:
+def test_photos_are_grouped_by_name_and_by_hand(registrar: Person) -> None:
     """Before anything is sent."""
-    person.go("batch")
-    person.drop(*morning(), ("notes.txt", "text/plain", b"..."))
-    expect(person.main.locator(".plan-count")).to_have_text(f"{person.t('batch.objects', n=6)}, {person.t('batch.photos', n=12)}")
-    expect(person.page.locator("#toasts")).to_contain_text(person.t("batch.skipped", n=1))
-    names = [one.input_value() for one in person.main.locator(".group input").all()]
+    registrar.go("batch")
+    registrar.drop(*morning(), ("notes.txt", "text/plain", b"..."))
+    expect(registrar.main.locator(".plan-count")).to_have_text(
+        f"{registrar.t('batch.objects', n=6)}, {registrar.t('batch.photos', n=12)}"
+    )
+    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("batch.skipped", n=1))
+    names = [one.input_value() for one in registrar.main.locator(".group input").all()]
     assert sorted(names) == sorted(["КП-501", "КП-502", "КП-503", "504", "чаша 505", "IMG_0506"])
-    groups = person.main.locator(".group")
-    person.button("batch.split", within=groups.nth(1)).click()
+    groups = registrar.main.locator(".group")
+    registrar.button("batch.split", within=groups.nth(1)).click()
     expect(groups).to_have_count(7)
-    person.page.get_by_role("button", name=person.t.like("batch.join")).nth(1).click()
+    registrar.page.get_by_role("button", name=registrar.t.like("batch.join")).nth(1).click()
     expect(groups).to_have_count(6)
-    person.button("batch.after", within=groups.nth(0)).first.click()
+    registrar.button("batch.after", within=groups.nth(0)).first.click()
     expect(groups.nth(1).locator("img")).to_have_count(3)
-    person.page.locator("#batch-mode").select_option("each")
+    registrar.page.locator("#batch-mode").select_option("each")
     expect(groups).to_have_count(12)
-    person.page.locator("#batch-mode").select_option("count")
-    person.page.locator("#batch-size").fill("4")
-    person.page.locator("#batch-size").press("Enter")
+    registrar.page.locator("#batch-mode").select_option("count")
+    registrar.page.locator("#batch-size").fill("4")
+    registrar.page.locator("#batch-size").press("Enter")
     expect(groups).to_have_count(3)
-    assert person.sent() == []
+    assert registrar.sent() == []
 
 
 def test_a_folder_is_chosen(registrar: Person, tmp_path: Path) -> None:

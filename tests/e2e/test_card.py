@@ -52,17 +52,17 @@ def test_a_field_is_taken_with_what_it_was_taken_from(person: Person) -> None:
     assert (source["object"], source["value"]) == (offers[0]["sources"][0]["id"], offers[0]["value"])
 
 
-def test_the_next_value_is_a_press_away(person: Person) -> None:
+def test_the_next_value_is_a_press_away(registrar: Person) -> None:
     """By button, or by Alt and an arrow in the field."""
-    query = person.search(things.photo(things.NEW_COIN))
-    offers = person.museum.result(query)["result"]["draft"]["Authors"]
+    query = registrar.search(things.photo(things.NEW_COIN))
+    offers = registrar.museum.result(query)["result"]["draft"]["Authors"]
     assert len(offers) > 1
-    row = person.field("Authors")
-    row.get_by_role("button", name=person.t.like("card.next_of")).click()
+    row = registrar.field("Authors")
+    row.get_by_role("button", name=registrar.t.like("card.next_of")).click()
     expect(row.locator(".offer-value")).to_have_text(offers[1]["value"])
-    person.value("Authors").press("Alt+ArrowDown")
-    person.value("Authors").press("Alt+ArrowDown")
-    expect(person.value("Authors")).to_have_value(offers[2 % len(offers)]["value"])
+    registrar.value("Authors").press("Alt+ArrowDown")
+    registrar.value("Authors").press("Alt+ArrowDown")
+    expect(registrar.value("Authors")).to_have_value(offers[2 % len(offers)]["value"])
 
 
 def test_everything_offered_is_taken_at_once_and_undone_at_once(person: Person) -> None:
@@ -90,18 +90,18 @@ def test_everything_offered_is_taken_at_once_and_undone_at_once(person: Person) 
     expect(person.value("Name")).to_have_value(offers["Name"][0]["value"])
 
 
-def test_what_is_typed_is_saved_as_it_is_typed(person: Person, arrive: Arrive) -> None:
+def test_what_is_typed_is_saved_as_it_is_typed(registrar: Person, arrive: Arrive) -> None:
     """After a reload it is there, and in another browser."""
-    query = person.search(things.photo(things.NEW_COIN))
-    person.value("Name").press_sequentially("Монета 25 центов", delay=15)
-    person.saved()
-    person.value("Condition").fill("царапина на аверсе")
-    person.saved()
-    stored(person.museum, query, Name="Монета 25 центов", Condition="царапина на аверсе")
-    person.page.reload()
-    expect(person.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
-    expect(person.value("Condition")).to_have_value("царапина на аверсе")
-    other = arrive(person.t.lang).go(f"q/{query}")
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("Name").press_sequentially("Монета 25 центов", delay=15)
+    registrar.saved()
+    registrar.value("Condition").fill("царапина на аверсе")
+    registrar.saved()
+    stored(registrar.museum, query, Name="Монета 25 центов", Condition="царапина на аверсе")
+    registrar.page.reload()
+    expect(registrar.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
+    expect(registrar.value("Condition")).to_have_value("царапина на аверсе")
+    other = arrive(registrar.t.lang).go(f"q/{query}")
     expect(other.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
 
 
@@ -114,22 +114,22 @@ def test_a_reload_right_after_a_key_loses_nothing(registrar: Person) -> None:
     stored(registrar.museum, query, Name="Монета")
 
 
-def test_a_field_is_edited_cleared_and_undone(person: Person) -> None:
+def test_a_field_is_edited_cleared_and_undone(registrar: Person) -> None:
     """Also by Ctrl+Z; what was taken and changed says so."""
-    query = person.search(things.photo(things.NEW_COIN))
-    person.button("card.take_all").click()
-    name = person.value("Name")
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.button("card.take_all").click()
+    name = registrar.value("Name")
     before = name.input_value()
     name.press("End")
     name.press_sequentially(", 2003")
-    expect(person.field("Name").locator(".origin")).to_have_text(person.t.like("card.edited"))
-    row = person.field("MaterialandTechnique")
-    row.get_by_role("button", name=person.t.like("card.clear_field")).click()
-    expect(person.value("MaterialandTechnique")).to_have_value("")
-    stored(person.museum, query, Name=f"{before}, 2003", MaterialandTechnique=None)
-    assert "MaterialandTechnique" not in draft_of(person.museum, query)["draft"]["sources"]
-    person.value("MaterialandTechnique").press("Control+z")
-    expect(person.value("MaterialandTechnique")).not_to_have_value("")
+    expect(registrar.field("Name").locator(".origin")).to_have_text(registrar.t.like("card.edited"))
+    row = registrar.field("MaterialandTechnique")
+    row.get_by_role("button", name=registrar.t.like("card.clear_field")).click()
+    expect(registrar.value("MaterialandTechnique")).to_have_value("")
+    stored(registrar.museum, query, Name=f"{before}, 2003", MaterialandTechnique=None)
+    assert "MaterialandTechnique" not in draft_of(registrar.museum, query)["draft"]["sources"]
+    registrar.value("MaterialandTechnique").press("Control+z")
+    expect(registrar.value("MaterialandTechnique")).not_to_have_value("")
     name.press("Control+z")
     expect(name).to_have_value(before)
 
@@ -198,29 +198,29 @@ def test_a_card_that_is_checked_at_once_is_stored_as_checked(registrar: Person, 
     wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=3)
 
 
-def test_own_fields_come_from_the_museums_settings(person: Person) -> None:
+def test_own_fields_come_from_the_museums_settings(registrar: Person) -> None:
     """Set once, filled in in each new card."""
-    person.go("settings")
+    registrar.go("settings")
     try:
-        person.page.locator("#s-IncomingMethod").select_option("1")
-        person.page.locator("#s-ActNumberandDate").fill("№ 12 от 03.02.2026")
-        expect(person.page.locator(".save-line.saved")).to_have_text(person.t("settings.saved"))
-        query = person.search(things.photo(things.NEW_COIN))
-        expect(person.value("IncomingMethod")).to_have_value("1")
-        expect(person.value("ActNumberandDate")).to_have_value("№ 12 от 03.02.2026")
-        person.value("Name").fill("Монета")
-        stored(person.museum, query, Name="Монета", IncomingMethod="1", ActNumberandDate="№ 12 от 03.02.2026")
+        registrar.page.locator("#s-IncomingMethod").select_option("1")
+        registrar.page.locator("#s-ActNumberandDate").fill("№ 12 от 03.02.2026")
+        expect(registrar.page.locator(".save-line.saved")).to_have_text(registrar.t("settings.saved"))
+        query = registrar.search(things.photo(things.NEW_COIN))
+        expect(registrar.value("IncomingMethod")).to_have_value("1")
+        expect(registrar.value("ActNumberandDate")).to_have_value("№ 12 от 03.02.2026")
+        registrar.value("Name").fill("Монета")
+        stored(registrar.museum, query, Name="Монета", IncomingMethod="1", ActNumberandDate="№ 12 от 03.02.2026")
     finally:
-        person.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
+        registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
 
 
-def test_a_year_that_is_none_is_said_and_not_saved(person: Person) -> None:
+def test_a_year_that_is_none_is_said_and_not_saved(registrar: Person) -> None:
     """Before our era it is written with a minus."""
-    query = person.search(things.photo(things.NEW_COIN))
-    person.value("CreationTimeStart").fill("давно")
-    expect(person.field("CreationTimeStart")).to_contain_text(person.t("card.bad_year"))
-    person.value("CreationTimeStart").fill("-480")
-    stored(person.museum, query, CreationTimeStart="-480")
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("CreationTimeStart").fill("давно")
+    expect(registrar.field("CreationTimeStart")).to_contain_text(registrar.t("card.bad_year"))
+    registrar.value("CreationTimeStart").fill("-480")
+    stored(registrar.museum, query, CreationTimeStart="-480")
 
 
 def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) -> None:
@@ -237,61 +237,61 @@ def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) 
     wait_for("the draft to be found", found, seconds=10)
 
 
-def test_two_windows_do_not_overwrite_each_other(person: Person, arrive: Arrive) -> None:
+def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arrive) -> None:
     """What only one changed is taken over; where both did, she is asked."""
-    query = person.search(things.photo(things.NEW_COIN))
-    person.value("Name").fill("Монета")
-    person.saved()
-    other = arrive(person.t.lang).go(f"q/{query}")
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    registrar.saved()
+    other = arrive(registrar.t.lang).go(f"q/{query}")
     expect(other.value("Name")).to_have_value("Монета", timeout=WAIT)
     other.value("Name").fill("Монета США")
     other.value("Authors").fill("Флэнаган Дж.")
-    stored(person.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
-    person.excused.append("412")
-    person.value("Name").fill("Монета 25 центов")
-    expect(person.field("Name")).to_contain_text(person.t("card.clash", value="Монета США"), timeout=WAIT)
-    expect(person.value("Authors")).to_have_value("Флэнаган Дж.")
-    stored(person.museum, query, Name="Монета 25 центов", Authors="Флэнаган Дж.")
-    person.button("card.clash_take").click()
-    stored(person.museum, query, Name="Монета США")
+    stored(registrar.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
+    registrar.excused.append("412")
+    registrar.value("Name").fill("Монета 25 центов")
+    expect(registrar.field("Name")).to_contain_text(registrar.t("card.clash", value="Монета США"), timeout=WAIT)
+    expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.")
+    stored(registrar.museum, query, Name="Монета 25 центов", Authors="Флэнаган Дж.")
+    registrar.button("card.clash_take").click()
+    stored(registrar.museum, query, Name="Монета США")
 
 
-def test_typed_while_offline_is_kept_and_goes_by_itself(person: Person) -> None:
+def test_typed_while_offline_is_kept_and_goes_by_itself(registrar: Person) -> None:
     """Said on the card."""
-    query = person.search(things.photo(things.NEW_COIN))
-    person.value("Name").fill("Монета")
-    person.saved()
-    person.excused.append("ERR_INTERNET_DISCONNECTED")
-    person.page.context.set_offline(True)
-    person.value("Name").fill("Монета США")
-    expect(person.page.locator(".save-line")).to_contain_text(person.t("save.offline"))
-    person.page.context.set_offline(False)
-    stored(person.museum, query, Name="Монета США")
-    person.saved()
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    registrar.saved()
+    registrar.excused.append("ERR_INTERNET_DISCONNECTED")
+    registrar.page.context.set_offline(True)
+    registrar.value("Name").fill("Монета США")
+    expect(registrar.page.locator(".save-line")).to_contain_text(registrar.t("save.offline"))
+    registrar.page.context.set_offline(False)
+    stored(registrar.museum, query, Name="Монета США")
+    registrar.saved()
 
 
-def test_a_card_is_copied_as_text(person: Person) -> None:
+def test_a_card_is_copied_as_text(registrar: Person) -> None:
     """One field or the whole, into any other system."""
-    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    person.search(things.photo(things.NEW_COIN))
-    person.value("Name").fill("Монета 25 центов")
-    person.value("Condition").fill("царапина")
-    person.button("card.copy").click()
-    copied = person.page.evaluate("navigator.clipboard.readText()")
+    registrar.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета 25 центов")
+    registrar.value("Condition").fill("царапина")
+    registrar.button("card.copy").click()
+    copied = registrar.page.evaluate("navigator.clipboard.readText()")
     assert [line.split(": ", 1)[1] for line in copied.splitlines()] == ["Монета 25 центов", "царапина"]
-    person.field("Name").get_by_role("button", name=person.t.like("card.copy_field")).click()
-    assert person.page.evaluate("navigator.clipboard.readText()") == "Монета 25 центов"
+    registrar.field("Name").get_by_role("button", name=registrar.t.like("card.copy_field")).click()
+    assert registrar.page.evaluate("navigator.clipboard.readText()") == "Монета 25 центов"
 
 
-def test_a_draft_is_deleted_after_a_question(person: Person) -> None:
+def test_a_draft_is_deleted_after_a_question(registrar: Person) -> None:
     """With its photos."""
-    query = person.search(things.photo(things.NEW_COIN))
-    person.value("Name").fill("Лишнее")
-    card = stored(person.museum, query, Name="Лишнее")
-    person.button("card.delete").click()
-    person.button("delete.yes").click()
-    wait_for("it to be gone", lambda: person.museum.ask("GET", f"/objects/{card['id']}")[0] == 404 or None)
-    expect(person.value("Name")).to_have_value("")
+    query = registrar.search(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Лишнее")
+    card = stored(registrar.museum, query, Name="Лишнее")
+    registrar.button("card.delete").click()
+    registrar.button("delete.yes").click()
+    wait_for("it to be gone", lambda: registrar.museum.ask("GET", f"/objects/{card['id']}")[0] == 404 or None)
+    expect(registrar.value("Name")).to_have_value("")
 
 
 @pytest.mark.parametrize("stamp", [things.STRANGE])

@@ -49,30 +49,30 @@ def test_it_is_asked_before_she_writes_a_word(person: Person, stamp: str) -> Non
     assert box["y"] < card["y"] or box["y"] < 400
 
 
-def test_it_is_this_one(person: Person) -> None:
+def test_it_is_this_one(registrar: Person) -> None:
     """Kept with who and when; no card is begun; the record is a press away; an error can be mended."""
-    query = person.search(things.seen_again(things.KNOWN_TOOL))
-    person.button("same.same").first.click()
-    expect(person.main.locator(".note.good")).to_contain_text(person.t("same.is", number=TOOL["KPNumber"]))
-    wait_for("the answer to be kept", lambda: told(person.museum, query))
-    assert not [one for one in person.museum.drafts() if one["draft"]["query"] == query]
-    person.page.reload()
-    expect(person.main.locator(".note.good")).to_be_visible(timeout=WAIT)
-    person.button("same.mistake").click()
-    expect(person.main.locator(".same")).to_be_visible()
-    person.button("same.same").first.click()
-    person.link("same.open").click()
-    expect(person.main.locator("h1")).to_have_text(TOOL["Name"])
+    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    registrar.button("same.same").first.click()
+    expect(registrar.main.locator(".note.good")).to_contain_text(registrar.t("same.is", number=TOOL["KPNumber"]))
+    wait_for("the answer to be kept", lambda: told(registrar.museum, query))
+    assert not [one for one in registrar.museum.drafts() if one["draft"]["query"] == query]
+    registrar.page.reload()
+    expect(registrar.main.locator(".note.good")).to_be_visible(timeout=WAIT)
+    registrar.button("same.mistake").click()
+    expect(registrar.main.locator(".same")).to_be_visible()
+    registrar.button("same.same").first.click()
+    registrar.link("same.open").click()
+    expect(registrar.main.locator("h1")).to_have_text(TOOL["Name"])
 
 
-def test_it_is_another(person: Person) -> None:
+def test_it_is_another(registrar: Person) -> None:
     """Then the card is hers."""
-    query = person.search(things.seen_again(things.KNOWN_TOOL, 12))
-    person.button("same.different").first.click()
-    expect(person.main.locator(".same")).to_have_count(0)
-    expect(person.main.locator(".veil")).to_be_hidden()
-    expect(person.button("card.take_all")).to_be_focused()
-    wait_for("the answer to be kept", lambda: told(person.museum, query))
+    query = registrar.search(things.seen_again(things.KNOWN_TOOL, 12))
+    registrar.button("same.different").first.click()
+    expect(registrar.main.locator(".same")).to_have_count(0)
+    expect(registrar.main.locator(".veil")).to_be_hidden()
+    expect(registrar.button("card.take_all")).to_be_focused()
+    wait_for("the answer to be kept", lambda: told(registrar.museum, query))
 
 
 def test_she_may_fill_the_card_without_an_answer(registrar: Person) -> None:

@@ -76,30 +76,30 @@ def test_both_are_moved_together(registrar: Person) -> None:
     assert all(one != other for one, other in zip(after, stages.evaluate_all(places), strict=True))
 
 
-def test_the_part_in_common_is_outlined_and_shown(person: Person) -> None:
+def test_the_part_in_common_is_outlined_and_shown(registrar: Person) -> None:
     """Where local features agree."""
-    query = person.search(things.seen_again(things.KNOWN_TOOL))
-    assert person.museum.result(query)["result"]["hits"][0]["region"]
-    dialog = opened(person)
+    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    assert registrar.museum.result(query)["result"]["hits"][0]["region"]
+    dialog = opened(registrar)
     for outline in dialog.locator(".outline polygon").all():
         assert len((outline.get_attribute("points") or "").split()) == 4
-    person.button("compare.common", within=dialog).click()
+    registrar.button("compare.common", within=dialog).click()
     assert all(one > 1.01 for one in widths(dialog)), widths(dialog)
-    person.button("compare.outline", within=dialog).click()
+    registrar.button("compare.outline", within=dialog).click()
     expect(dialog.locator(".outline").first).to_be_hidden()
 
 
-def test_all_views_of_an_object_and_its_record_are_there(person: Person) -> None:
+def test_all_views_of_an_object_and_its_record_are_there(registrar: Person) -> None:
     """Escape closes, and the place in the list is kept."""
-    person.search(things.seen_again(things.KNOWN_COIN))
-    dialog = opened(person)
-    expect(person.page).to_have_url(re.compile("/o/"))
-    expect(dialog.locator(f'[aria-label="{person.t("compare.views")}"] button')).to_have_count(2)
+    registrar.search(things.seen_again(things.KNOWN_COIN))
+    dialog = opened(registrar)
+    expect(registrar.page).to_have_url(re.compile("/o/"))
+    expect(dialog.locator(f'[aria-label="{registrar.t("compare.views")}"] button')).to_have_count(2)
     expect(dialog.locator(".compare-record")).to_contain_text(things.record_of(things.KNOWN_COIN)["ShortDescription"])
-    person.page.keyboard.press("Escape")
+    registrar.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    expect(person.hits.first.locator("a.cover")).to_be_focused()
-    expect(person.page).not_to_have_url(re.compile("/o/"))
+    expect(registrar.hits.first.locator("a.cover")).to_be_focused()
+    expect(registrar.page).not_to_have_url(re.compile("/o/"))
 
 
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
@@ -110,44 +110,44 @@ def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> No
     expect(registrar.page.locator("dialog.compare")).to_be_visible(timeout=WAIT)
 
 
-def test_a_part_is_chosen_by_dragging(person: Person) -> None:
+def test_a_part_is_chosen_by_dragging(registrar: Person) -> None:
     """And searched without another upload."""
-    query = person.search(things.seen_again(things.KNOWN_TOOL))
-    uploads = len([one for one in person.sent() if person.museum.s3 in one])
-    person.button("crop.start").click()
-    box = person.page.locator("dialog.cropper .crop").bounding_box()
+    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    uploads = len([one for one in registrar.sent() if registrar.museum.s3 in one])
+    registrar.button("crop.start").click()
+    box = registrar.page.locator("dialog.cropper .crop").bounding_box()
     assert box
 
     def at(x: float, y: float) -> tuple[float, float]:
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
-    person.page.mouse.move(*at(0.05, 0.05))
-    person.page.mouse.down()
-    person.page.mouse.move(*at(0.6, 0.7), steps=4)
-    person.page.mouse.up()
-    person.button("crop.search").click()
-    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
-    person.result()
-    region = person.museum.result(person.query)["region"]
+    registrar.page.mouse.move(*at(0.05, 0.05))
+    registrar.page.mouse.down()
+    registrar.page.mouse.move(*at(0.6, 0.7), steps=4)
+    registrar.page.mouse.up()
+    registrar.button("crop.search").click()
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    registrar.result()
+    region = registrar.museum.result(registrar.query)["region"]
     assert [region["left"], region["top"], region["width"], region["height"]] == pytest.approx([0.05, 0.05, 0.55, 0.65], abs=0.02)
-    assert len([one for one in person.sent() if person.museum.s3 in one]) == uploads
-    expect(person.main.locator(".chip").first).to_have_text(person.t("chip.region"))
-    expect(person.main.locator(".query-photo .marked")).to_be_visible()
+    assert len([one for one in registrar.sent() if registrar.museum.s3 in one]) == uploads
+    expect(registrar.main.locator(".chip").first).to_have_text(registrar.t("chip.region"))
+    expect(registrar.main.locator(".query-photo .marked")).to_be_visible()
 
 
-def test_a_part_is_chosen_by_keys(person: Person) -> None:
+def test_a_part_is_chosen_by_keys(registrar: Person) -> None:
     """Arrows move, with Shift they resize, Enter searches; each step is said."""
-    query = person.search(things.seen_again(things.KNOWN_TOOL))
-    person.button("crop.start").press("Enter")
-    frame = person.page.locator("dialog.cropper .crop-box")
+    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    registrar.button("crop.start").press("Enter")
+    frame = registrar.page.locator("dialog.cropper .crop-box")
     expect(frame).to_be_focused()
     for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowLeft", "Control+Shift+ArrowUp"):
-        person.page.keyboard.press(key)
-    expect(person.page.locator("#polite")).to_have_text(person.t.like("crop.place"))
-    person.page.keyboard.press("Enter")
-    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
-    person.result()
-    region = person.museum.result(person.query)["region"]
+        registrar.page.keyboard.press(key)
+    expect(registrar.page.locator("#polite")).to_have_text(registrar.t.like("crop.place"))
+    registrar.page.keyboard.press("Enter")
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    registrar.result()
+    region = registrar.museum.result(registrar.query)["region"]
     assert [region["left"], region["top"], region["width"], region["height"]] == pytest.approx([0.13, 0.13, 0.68, 0.6], abs=0.005)
 
 

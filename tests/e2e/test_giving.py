@@ -10,14 +10,16 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e import things
+from tests.e2e.conftest import Arrive
 from tests.e2e.person import Person
 
 COIN = ("coin.jpg", "image/jpeg")
 
 
-@pytest.mark.parametrize("way", ["choose", "drop", "paste"])
-def test_a_photo_is_given_in_any_way(person: Person, way: str) -> None:
+@pytest.mark.parametrize(("way", "lang"), [("choose", "ru"), ("drop", "en"), ("paste", "ru")])
+def test_a_photo_is_given_in_any_way(arrive: Arrive, way: str, lang: str) -> None:
     """And found with one press more."""
+    person = arrive(lang)
     person.go()
     photo = (*COIN, things.seen_again(things.KNOWN_TOOL))
     if way == "choose":
@@ -54,28 +56,28 @@ def test_a_photo_dropped_on_another_view_is_taken_too(registrar: Person) -> None
     expect(registrar.main.locator(".tray img")).to_have_count(1)
 
 
-def test_several_photos_are_views_of_one_object(person: Person) -> None:
+def test_several_photos_are_views_of_one_object(registrar: Person) -> None:
     """One search; the query shows them all."""
-    person.go()
-    person.choose(
+    registrar.go()
+    registrar.choose(
         ("a.jpg", "image/jpeg", things.seen_again(things.KNOWN_COIN, 1)),
         ("b.jpg", "image/jpeg", things.seen_again(things.KNOWN_COIN, 2)),
     )
-    expect(person.main.locator(".tray img")).to_have_count(2)
-    query = person.find()
-    person.result()
-    assert len(person.museum.result(query)["photos"]) == 2
-    expect(person.main.locator(".query-side .views button")).to_have_count(2)
+    expect(registrar.main.locator(".tray img")).to_have_count(2)
+    query = registrar.find()
+    registrar.result()
+    assert len(registrar.museum.result(query)["photos"]) == 2
+    expect(registrar.main.locator(".query-side .views button")).to_have_count(2)
 
 
-def test_a_ninth_view_is_not_taken_and_the_batch_is_named(person: Person) -> None:
+def test_a_ninth_view_is_not_taken_and_the_batch_is_named(registrar: Person) -> None:
     """Forty photos are forty objects, perhaps."""
-    person.go()
+    registrar.go()
     photo = things.photo(things.NEW_COIN)
-    person.choose(*((f"{number}.jpg", "image/jpeg", photo) for number in range(9)))
-    expect(person.main.locator(".refused")).to_contain_text(person.t("search.too_many", n=8))
-    expect(person.link("search.to_batch")).to_be_visible()
-    expect(person.main.locator(".tray img")).to_have_count(8)
+    registrar.choose(*((f"{number}.jpg", "image/jpeg", photo) for number in range(9)))
+    expect(registrar.main.locator(".refused")).to_contain_text(registrar.t("search.too_many", n=8))
+    expect(registrar.link("search.to_batch")).to_be_visible()
+    expect(registrar.main.locator(".tray img")).to_have_count(8)
 
 
 def test_a_view_can_be_taken_back(registrar: Person) -> None:
@@ -113,19 +115,19 @@ def test_what_is_no_photo_is_said_before_a_byte_is_sent(person: Person, name: st
     assert person.sent() == []
 
 
-def test_a_file_that_is_too_large_is_said_before_a_byte_is_sent(person: Person, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_said_before_a_byte_is_sent(registrar: Person, tmp_path: Path) -> None:
     """One that the browser cannot reduce: how large it is, and what is taken."""
     file = tmp_path / "scan.tif"
     file.write_bytes(b"II*\0")
     with file.open("r+b") as out:
         out.truncate(41_000_000)
-    person.go()
-    with person.page.expect_file_chooser() as chooser:
-        person.button("search.choose").click()
+    registrar.go()
+    with registrar.page.expect_file_chooser() as chooser:
+        registrar.button("search.choose").click()
     chooser.value.set_files(file)
-    expect(person.main.locator(".refused")).to_have_text(person.t.like("file.too-large-as-is"))
-    expect(person.main.locator(".refused")).to_contain_text("41")
-    assert person.sent() == []
+    expect(registrar.main.locator(".refused")).to_have_text(registrar.t.like("file.too-large-as-is"))
+    expect(registrar.main.locator(".refused")).to_contain_text("41")
+    assert registrar.sent() == []
 
 
 def test_a_large_photo_that_may_not_be_reduced_is_too_large(registrar: Person, tmp_path: Path) -> None:
@@ -144,30 +146,30 @@ def test_a_large_photo_that_may_not_be_reduced_is_too_large(registrar: Person, t
 
 
 @pytest.mark.parametrize("reduced", [True, False])
-def test_a_large_photo_is_reduced_unless_that_is_switched_off(person: Person, reduced: bool) -> None:
+def test_a_large_photo_is_reduced_unless_that_is_switched_off(registrar: Person, reduced: bool) -> None:
     """To 2048 pixels, and what that saves is said."""
-    person.go()
+    registrar.go()
     if not reduced:
-        person.page.get_by_label(person.t.like("search.reduce")).uncheck()
+        registrar.page.get_by_label(registrar.t.like("search.reduce")).uncheck()
     photo = things.large(things.NEW_COIN)
-    person.choose((*COIN, photo))
-    said = person.main.locator(".tray li p .soft")
-    expect(said).to_have_text(person.t.like("search.reduced") if reduced else person.t.like("unit.mb"))
-    query = person.find()
-    person.result()
-    arrived = person.museum.photo_of(query)
+    registrar.choose((*COIN, photo))
+    said = registrar.main.locator(".tray li p .soft")
+    expect(said).to_have_text(registrar.t.like("search.reduced") if reduced else registrar.t.like("unit.mb"))
+    query = registrar.find()
+    registrar.result()
+    arrived = registrar.museum.photo_of(query)
     assert max(Image.open(io.BytesIO(arrived)).size) == (2048 if reduced else 3000)
     assert (len(arrived) < len(photo)) is reduced
 
 
-def test_a_tiff_goes_up_as_it_is(person: Person) -> None:
+def test_a_tiff_goes_up_as_it_is(registrar: Person) -> None:
     """Browsers cannot show it; the pipeline can read it."""
     buffer = io.BytesIO()
     things.picture(things.KNOWN_TOOL).save(buffer, "TIFF")
-    person.go()
-    person.choose(("scan.tif", "image/tiff", buffer.getvalue()))
-    expect(person.main.locator(".tray")).to_contain_text(person.t("search.unshown", format="TIFF"))
-    query = person.find()
-    person.result()
-    assert person.museum.photo_of(query) == buffer.getvalue()
-    assert person.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]
+    registrar.go()
+    registrar.choose(("scan.tif", "image/tiff", buffer.getvalue()))
+    expect(registrar.main.locator(".tray")).to_contain_text(registrar.t("search.unshown", format="TIFF"))
+    query = registrar.find()
+    registrar.result()
+    assert registrar.museum.photo_of(query) == buffer.getvalue()
+    assert registrar.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]

@@ -8,7 +8,6 @@ import pytest
 
 from infra.local.setup import ROOT
 from tests.e2e.conftest import Arrive
-from tests.e2e.test_looks import modal
 from tests.e2e.views import VIEWS, Scene
 from tests.e2e.words import Words
 
@@ -32,7 +31,9 @@ def test_the_guide_has_its_pictures(arrive: Arrive, there: Scene, picture: str) 
     folder = GUIDE.with_name("pictures")
     folder.mkdir(exist_ok=True)
     person.page.wait_for_timeout(300)  # pictures that are still being decoded
-    person.page.screenshot(path=folder / f"{picture}.jpg", type="jpeg", quality=85, full_page=not modal(person.page))
+    person.page.screenshot(
+        path=folder / f"{picture}.jpg", type="jpeg", quality=85, full_page=not person.page.locator("dialog[open]").count()
+    )
     assert (folder / f"{picture}.jpg").stat().st_size > 10_000
 
 

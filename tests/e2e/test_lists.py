@@ -77,14 +77,14 @@ def test_my_drafts_are_listed_by_name_and_state(person: Person, museum: Museum) 
     expect(person.main.locator("h1")).to_have_text(f"{name} 2")
 
 
-def test_an_imported_record_can_only_be_read(person: Person, museum: Museum) -> None:
+def test_an_imported_record_can_only_be_read(registrar: Person, museum: Museum) -> None:
     """Its master is the museum's system."""
     found = museum.ask("GET", "/objects?number=КП-1103")[1]["items"][0]
-    person.go(f"o/{found['id']}")
-    expect(person.main.locator("h1")).to_have_text(things.record_of(things.KNOWN_COIN)["Name"], timeout=WAIT)
-    expect(person.main).to_contain_text(person.t("object.imported"))
-    expect(person.main.locator(".views button")).to_have_count(2)
-    expect(person.main.locator("textarea")).to_have_count(0)
+    registrar.go(f"o/{found['id']}")
+    expect(registrar.main.locator("h1")).to_have_text(things.record_of(things.KNOWN_COIN)["Name"], timeout=WAIT)
+    expect(registrar.main).to_contain_text(registrar.t("object.imported"))
+    expect(registrar.main.locator(".views button")).to_have_count(2)
+    expect(registrar.main.locator("textarea")).to_have_count(0)
 
 
 def test_the_token_leaves_the_address_at_once(arrive: Arrive, museum: Museum, lang: str) -> None:
@@ -116,8 +116,9 @@ def test_without_a_token_one_is_asked_for(arrive: Arrive, museum: Museum, lang: 
     assert person.page.evaluate("localStorage.getItem('museum.token')") is None
 
 
-def test_the_language_is_changed_on_the_page(registrar: Person) -> None:
+def test_the_language_is_changed_on_the_page(arrive: Arrive) -> None:
     """And kept; nothing of the other stays."""
+    registrar = arrive("ru")
     registrar.go("drafts")
     registrar.page.get_by_role("button", name="EN", exact=False).click()
     expect(registrar.main.locator("h1")).to_have_text(Words("en")("drafts.title"))
@@ -126,19 +127,19 @@ def test_the_language_is_changed_on_the_page(registrar: Person) -> None:
     expect(registrar.main.locator("h1")).to_have_text(Words("en")("drafts.title"))
 
 
-def test_the_order_in_which_a_card_is_copied_is_hers(person: Person) -> None:
+def test_the_order_in_which_a_card_is_copied_is_hers(registrar: Person) -> None:
     """Kept for the museum, and shown by an example."""
-    person.go("settings")
+    registrar.go("settings")
     try:
-        sample = person.page.locator(".sample")
-        expect(sample).to_contain_text(person.t("settings.example_name"))
-        labels = person.page.locator(".order label")
+        sample = registrar.page.locator(".sample")
+        expect(sample).to_contain_text(registrar.t("settings.example_name"))
+        labels = registrar.page.locator(".order label")
         first, second = labels.nth(0).text_content(), labels.nth(1).text_content()
-        person.button("settings.down", name=first).click()
+        registrar.button("settings.down", name=first).click()
         expect(labels.first).to_have_text(second or "")
-        expect(person.page.locator(".save-line.saved")).to_be_visible()
-        assert person.museum.ask("GET", "/settings")[1]["copy_order"][:2] == ["ShortDescription", "Name"]
-        person.page.reload()
+        expect(registrar.page.locator(".save-line.saved")).to_be_visible()
+        assert registrar.museum.ask("GET", "/settings")[1]["copy_order"][:2] == ["ShortDescription", "Name"]
+        registrar.page.reload()
         expect(labels.first).to_have_text(second or "")
     finally:
-        person.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
+        registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})

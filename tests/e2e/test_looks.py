@@ -5,50 +5,60 @@ The pictures are in ``tests/e2e/screenshots`` for people to look at.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
 
-from tests.e2e.conftest import Arrive
+from tests.e2e.conftest import arriving
+from tests.e2e.museum import Museum
+from tests.e2e.person import Person
 from tests.e2e.views import VIEWS, Scene
+from tests.e2e.words import LANGUAGES
 
 PICTURES = Path(__file__).with_name("screenshots")
-WIDTHS = {360: 740, 900: 900, 1600: 1000}
-"""Width → height of a phone, a tablet or half a screen, a desk."""
+SIZES = {360: 1500, 900: 1500, 1600: 1200}
+"""Width → height: of a phone, of half a screen, of a desk; high enough to see what must be scrolled to."""
+LOOKED_AT = {(360, "dark"), (1600, "light")}
+"""What axe looks at, in Russian: each width of the layout, each theme."""
 SERIOUS = ("serious", "critical")
 
 
+@pytest.fixture(scope="module", params=LANGUAGES)
+def looking(browser: Browser, museum: Museum, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Somebody who goes through all views in one window."""
+    with arriving(browser, museum) as arrive:
+        yield arrive(request.param)
+
+
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_can_be_used_by_everybody_at_every_width(arrive: Arrive, there: Scene, view: str, lang: str) -> None:
+def test_a_view_can_be_used_by_everybody_at_every_width(looking: Person, there: Scene, view: str) -> None:
     """Light and dark."""
-    person = arrive(lang)
-    VIEWS[view](person, there)
+    page, lang = looking.page, looking.t.lang
+    page.set_viewport_size({"width": 1600, "height": 1000})
+    VIEWS[view](looking, there)
     faults: list[str] = []
     PICTURES.mkdir(exist_ok=True)
-    for width, height in WIDTHS.items():
-        person.page.set_viewport_size({"width": width, "height": height})
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
         for theme in ("light", "dark"):
-            person.page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-            person.page.screenshot(
-                path=PICTURES / f"{view}-{width}-{lang}-{theme}.jpg", type="jpeg", quality=80, full_page=not modal(person.page)
-            )
-            if width != 900 and lang == "ru":
-                faults += [f"{width} {theme}: {one}" for one in axe(person.page)]
-        wide = person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.screenshot(path=PICTURES / f"{view}-{width}-{lang}-{theme}.png")
+            if lang == "ru" and (width, theme) in LOOKED_AT:
+                faults += [f"{width} {theme}: {one}" for one in axe(page)]
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
             faults.append(f"{width}: {wide} pixels wider than the window")
+    for _ in range(2):
+        page.keyboard.press("Escape")  # a dialog stays over the next view
     assert faults == []
 
 
-def modal(page: object) -> bool:
-    """Whether a dialog lies over the page, whose rest is not looked at then."""
-    return bool(page.locator("dialog[open]").count())  # type: ignore[attr-defined]
-
-
-def axe(page: object) -> list[str]:
+def axe(page: Page) -> list[str]:
     """Serious and critical faults, each with where it is."""
-    found = Axe().run(page)  # type: ignore[arg-type]
+    found = Axe().run(page)
     return [
         f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes'][:3]]}"
         for one in found.response["violations"]

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.e2e import things
+from tests.e2e.conftest import Arrive
 from tests.e2e.museum import SIMILAR_FROM, Museum
 from tests.e2e.person import WAIT, Person
 
@@ -49,15 +50,15 @@ def test_nothing_moves_when_results_arrive(registrar: Person) -> None:
     assert registrar.page.evaluate("window.moved") < 0.1
 
 
-def test_more_are_shown_than_ten(person: Person) -> None:
+def test_more_are_shown_than_ten(registrar: Person) -> None:
     """All that are stored, which are a hundred at most."""
-    query = person.search(things.photo(things.NEW_COIN))
-    total = person.museum.result(query)["result"]["total"]
-    person.button("query.more", n=total - 10).click()
-    expect(person.hits).to_have_count(total)
-    assert any(f"/queries/{query}?hits=100" in url for _, url in person.asked)
-    expect(person.main.locator(".more-hits")).to_be_hidden()
-    expect(person.hits.nth(10).locator("a.cover")).to_be_focused()
+    query = registrar.search(things.photo(things.NEW_COIN))
+    total = registrar.museum.result(query)["result"]["total"]
+    registrar.button("query.more", n=total - 10).click()
+    expect(registrar.hits).to_have_count(total)
+    assert any(f"/queries/{query}?hits=100" in url for _, url in registrar.asked)
+    expect(registrar.main.locator(".more-hits")).to_be_hidden()
+    expect(registrar.hits.nth(10).locator("a.cover")).to_be_focused()
 
 
 def test_a_hundred_can_be_shown(registrar: Person, museum: Museum) -> None:
@@ -121,33 +122,34 @@ def narrow(person: Person, **wanted: str) -> None:
     person.result()
 
 
-def test_a_class_narrows_the_search_without_another_upload(person: Person) -> None:
+def test_a_class_narrows_the_search_without_another_upload(registrar: Person) -> None:
     """And a chip says so, by which it is taken back."""
-    query = person.search(things.photo(things.NEW_COIN))
-    before = len([one for one in person.sent() if person.museum.s3 in one])
-    narrow(person, filter_class=things.APPLIED)
-    assert len([one for one in person.sent() if person.museum.s3 in one]) == before
-    assert person.query != query
-    assert {hit["class_code"] for hit in person.museum.result(person.query)["result"]["hits"]} == {int(things.APPLIED)}
-    expect(person.main.locator(".chip")).to_have_count(1)
-    second = person.query
-    person.button("chip.clear").click()
-    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=second)
-    person.result()
-    assert person.names()[0].startswith("Монета")
+    query = registrar.search(things.photo(things.NEW_COIN))
+    before = len([one for one in registrar.sent() if registrar.museum.s3 in one])
+    narrow(registrar, filter_class=things.APPLIED)
+    assert len([one for one in registrar.sent() if registrar.museum.s3 in one]) == before
+    assert registrar.query != query
+    assert {hit["class_code"] for hit in registrar.museum.result(registrar.query)["result"]["hits"]} == {int(things.APPLIED)}
+    expect(registrar.main.locator(".chip")).to_have_count(1)
+    second = registrar.query
+    registrar.button("chip.clear").click()
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=second)
+    registrar.result()
+    assert registrar.names()[0].startswith("Монета")
 
 
-def test_years_narrow_the_search(person: Person) -> None:
+def test_years_narrow_the_search(registrar: Person) -> None:
     """Objects without a year are not among them."""
-    person.search(things.photo(things.NEW_COIN))
-    narrow(person, filter_from="1996", filter_to="1999")
-    assert sorted(person.names()) == sorted(coin[0] for coin in things.COINS.values() if "1996" <= coin[3] <= "1999")
-    expect(person.main.locator(".chip")).to_have_text("1996–1999")
+    registrar.search(things.photo(things.NEW_COIN))
+    narrow(registrar, filter_from="1996", filter_to="1999")
+    assert sorted(registrar.names()) == sorted(coin[0] for coin in things.COINS.values() if "1996" <= coin[3] <= "1999")
+    expect(registrar.main.locator(".chip")).to_have_text("1996–1999")
 
 
-@pytest.mark.parametrize("scope", ["mine", "others"])
-def test_the_scope_is_mine_others_or_all(person: Person, scope: str) -> None:
+@pytest.mark.parametrize(("scope", "lang"), [("mine", "ru"), ("others", "en")])
+def test_the_scope_is_mine_others_or_all(arrive: Arrive, scope: str, lang: str) -> None:
     """Chosen before the search; of others only what they have published."""
+    person = arrive(lang)
     person.go()
     person.choose(("coin.jpg", "image/jpeg", things.photo("medical-stethoscope")))
     person.page.get_by_label(person.t("scope.label")).first.select_option(scope)
@@ -160,23 +162,25 @@ def test_the_scope_is_mine_others_or_all(person: Person, scope: str) -> None:
     expect(person.main.locator(".chip")).to_have_text(person.t(f"scope.{scope}"))
 
 
-def test_another_museums_object_is_named_with_its_museum(person: Person) -> None:
+def test_another_museums_object_is_named_with_its_museum(registrar: Person) -> None:
     """And is not said to be mine, nor to be catalogued already."""
-    person.search(things.seen_again(things.FOREIGN_COIN))
-    expect(person.hits.first).to_contain_text(things.OTHER)
-    expect(person.hits.first.locator(".tag.own")).to_have_count(0)
-    expect(person.main.locator(".same")).to_have_count(0)
+    registrar.search(things.seen_again(things.FOREIGN_COIN))
+    expect(registrar.hits.first).to_contain_text(things.OTHER)
+    expect(registrar.hits.first.locator(".tag.own")).to_have_count(0)
+    expect(registrar.main.locator(".same")).to_have_count(0)
 
 
-def test_what_is_like_an_object_is_one_press_away(person: Person) -> None:
+def test_what_is_like_an_object_is_one_press_away(registrar: Person) -> None:
     """Without the object itself."""
-    query = person.search(things.photo(things.NEW_COIN))
-    name = person.names()[0]
-    person.page.get_by_role("link", name=person.t("hit.like_of", name=name), exact=True).first.click()
-    person.page.wait_for_function(f"() => location.hash.startsWith('#/q/') && !location.hash.includes('{query}')", timeout=WAIT)
-    person.result()
-    expect(person.main.locator(".chip").first).to_have_text(person.t("chip.like", name=name))
-    assert name not in person.names()
+    query = registrar.search(things.photo(things.NEW_COIN))
+    name = registrar.names()[0]
+    registrar.page.get_by_role("link", name=registrar.t("hit.like_of", name=name), exact=True).first.click()
+    registrar.page.wait_for_function(
+        f"() => location.hash.startsWith('#/q/') && !location.hash.includes('{query}')", timeout=WAIT
+    )
+    registrar.result()
+    expect(registrar.main.locator(".chip").first).to_have_text(registrar.t("chip.like", name=name))
+    assert name not in registrar.names()
 
 
 @pytest.mark.parametrize("sure", [True, False])
