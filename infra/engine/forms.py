@@ -1,6 +1,6 @@
 """What Triton serves: a built model in one of three forms, behind one name, one input and the same outputs.
 
-``python -m infra.engine.forms --built DIR --target DIR NAME…`` lays models out for a Triton that starts: an image's init container.
+``python -m infra.engine.forms --built DIR --target DIR NAME…`` lays models out for a Triton that starts.
 
 ``python``: ONNX Runtime in Triton's Python backend, for the CPU image and where there is no container. ``onnxruntime``: Triton's
 own ONNX Runtime backend, on a GPU or a CPU. ``plan``: TensorRT.
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("names", nargs="+", help="models or tiers")
     parser.add_argument("--built", type=Path, required=True, help="folder with a folder a built model")
     parser.add_argument("--target", type=Path, required=True, help="Triton's model repository")
-    parser.add_argument("--form", choices=("python", "onnxruntime"), default="python", help="how it is run (default: %(default)s)")
+    parser.add_argument("--form", choices=("python", "onnxruntime"), default="python", help="default: %(default)s")
     parser.add_argument("--instances", type=int, help="processes of each model; without it as the form has them")
     arguments = parser.parse_args()
     try:
