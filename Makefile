@@ -46,6 +46,8 @@ lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still 
 	@$(COMPILE) pyproject.toml requirements/build.in --extra local --extra dev -c requirements/local.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/triton.in -o requirements/triton.txt
 	@$(COMPILE) --no-deps requirements/wheels.in -o requirements/wheels.txt
+	@$(COMPILE) pyproject.toml -c requirements/local.txt -o requirements/functions.txt
+	@$(COMPILE) --no-deps requirements/milvus.in -o requirements/milvus.txt
 
 upgrade: COMPILE += --upgrade
 upgrade: lock ## the same, with the newest versions

@@ -1,4 +1,5 @@
-{{- /* What the schema cannot say. Renders nothing. */ -}}
+{{/* What the schema cannot say: renders nothing. First in every template, since Helm begins with any of them */}}
+{{- define "museum.checks" -}}
 {{- $v := .Values -}}
 {{- if and $v.scaling.enabled (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject")) (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}
 {{- fail "scaling.enabled is true and this cluster has no KEDA: install it first (helm install keda kedacore/keda -n keda --create-namespace), or set scaling.enabled=false. With `helm template` add --api-versions keda.sh/v1alpha1" -}}
@@ -45,6 +46,7 @@
 {{- if not (hasKey $v.lanes $lane) -}}{{- fail (printf "functions.%s.lanes has %q: expected one of %s" $name $lane (keys $v.lanes | sortAlpha | join ", ")) -}}{{- end -}}
 {{- $full := printf "%s-%s-%s" (include "museum.fullname" $) $name $lane -}}
 {{- if gt (len $full) 54 -}}{{- fail (printf "the name %q has %d characters: expected at most 54, since KEDA adds 9. Set fullnameOverride" $full (len $full)) -}}{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
