@@ -48,6 +48,7 @@ lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still 
 	@$(COMPILE) --no-deps requirements/wheels.in -o requirements/wheels.txt
 	@$(COMPILE) pyproject.toml -c requirements/local.txt -o requirements/functions.txt
 	@$(COMPILE) --no-deps requirements/milvus.in -o requirements/milvus.txt
+	@$(COMPILE) requirements/models.in -c requirements/local.txt -o requirements/models.txt
 
 upgrade: COMPILE += --upgrade
 upgrade: lock ## the same, with the newest versions
