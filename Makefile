@@ -5,7 +5,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --py
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean
+.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean kind kind-test kind-down
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,16 @@ bench: setup-dev ## measure; prints the README's table
 
 docs: setup-dev ## make the pictures of docs/registrar.ru.md with the page itself
 	@.venv/bin/pytest -q tests/e2e/test_guide.py
+
+kind: ## a Kubernetes on this machine with all of it: needs docker, kind, kubectl, helm
+	@infra/kind/up
+
+kind-test: setup-dev ## test the chart on it, in a namespace of its own
+	@kind get kubeconfig --name museum > .museum-kind.kubeconfig
+	@KUBECONFIG=$(CURDIR)/.museum-kind.kubeconfig MUSEUM_TEST_CLUSTER=on .venv/bin/pytest -q -s tests/cluster
+
+kind-down: ## remove it, with its data
+	@kind delete cluster --name museum; rm -f .museum-kind.kubeconfig
 
 lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from functions import outcome
 from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import upload_id
@@ -82,7 +83,9 @@ class Site:
     def upgrade(self, *arguments: str, check: bool = True, **values: Any) -> subprocess.CompletedProcess[str]:
         """Install or upgrade, and wait until all is there. ``values`` are kept for the next time."""
         self.values |= values
-        sets = [part for key, value in self.values.items() for part in ("--set-json", f"{key.replace('__', '.')}={json.dumps(value)}")]
+        sets = [
+            part for key, value in self.values.items() for part in ("--set-json", f"{key.replace('__', '.')}={json.dumps(value)}")
+        ]
         file = str(CHART / "ci" / f"{self.ci}-values.yaml")
         wait = ("--wait", "--timeout", "8m")
         return self.helm("upgrade", "--install", self.release, str(CHART), "-f", file, *wait, *sets, *arguments, check=check)
@@ -163,4 +166,4 @@ class World:
 
     def ended(self, upload: str) -> bool:
         """Whether a photo of the catalogue has an outcome."""
-        return self.store.get("state", f"outcomes/{upload}.json") is not None
+        return outcome.read(self.store, "state", upload) is not None

@@ -9,13 +9,23 @@ import tempfile
 import time
 from pathlib import Path
 
+import yaml
+
 from tests.fixtures.minio import minio_program
 
 ROOT = Path(__file__).resolve().parents[3]
-CLUSTER = next((folder / "shared" / "cluster" for folder in ROOT.parents if (folder / "shared" / "cluster" / "up").exists()), None)
+CLUSTER = next(
+    (folder / "shared" / "cluster" for folder in ROOT.parents if (folder / "shared" / "cluster" / "up").exists()), None
+)
 OWN = ("functions", "triton", "milvus-lite")
 VERSION = "0.1.0"
 HERE = Path(__file__).parent
+
+
+def image_of(part: str) -> str:
+    """The name that the chart asks for."""
+    values = yaml.safe_load((ROOT / "charts/museum-search/values.yaml").read_text())
+    return str(values["dev"][part]["image"])
 
 
 def build(name: str, folder: Path, *options: str) -> None:
@@ -45,12 +55,12 @@ def main(names: list[str]) -> None:
                 options = ("-f", str(folder / "infra/images/Dockerfile"), "--target", target)
                 build(f"museum-search/{target}:{VERSION}", folder, *options)
         if not names or "rabbitmq" in names:
-            build("rabbitmq:4-management", HERE / "rabbitmq")
+            build(image_of("rabbitmq"), HERE / "rabbitmq")
         if not names or "minio" in names:
             minio = Path(work) / "minio"
             shutil.copytree(HERE / "minio", minio)
             shutil.copy(minio_program(), minio / "minio")
-            build("minio:test", minio)
+            build(image_of("minio"), minio)
 
 
 if __name__ == "__main__":
