@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,8 @@ import yaml
 from tests.fixtures.minio import minio_program
 
 ROOT = Path(__file__).resolve().parents[3]
-CLUSTER = next(
-    (folder / "shared" / "cluster" for folder in ROOT.parents if (folder / "shared" / "cluster" / "up").exists()), None
-)
+CLUSTER = Path(os.environ.get("MUSEUM_CLUSTER") or ROOT.parent / "shared" / "cluster")
+"""The scripts of the one-node cluster; a worktree elsewhere names them."""
 OWN = ("functions", "triton", "milvus-lite")
 VERSION = "0.1.0"
 HERE = Path(__file__).parent
@@ -30,7 +30,6 @@ def image_of(part: str) -> str:
 
 def build(name: str, folder: Path, *options: str) -> None:
     """Build one, by the cluster's own script."""
-    assert CLUSTER is not None
     started = time.monotonic()
     subprocess.run([CLUSTER / "build-image", name, folder, *options], check=True)
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
@@ -45,7 +44,7 @@ def context(target: Path) -> Path:
 
 def main(names: list[str]) -> None:
     """Build those that are named, or all."""
-    if CLUSTER is None:
+    if not (CLUSTER / "up").exists():
         sys.exit("there is no shared/cluster beside the checkout: build the images with docker, see infra/images/Dockerfile")
     subprocess.run([CLUSTER / "python-base"], check=True)
     with tempfile.TemporaryDirectory() as work:
