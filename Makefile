@@ -5,7 +5,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --py
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean
+.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean kind kind-test kind-down
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,12 +40,25 @@ bench: setup-dev ## measure; prints the README's table
 docs: setup-dev ## make the pictures of docs/registrar.ru.md with the page itself
 	@.venv/bin/pytest -q tests/e2e/test_guide.py
 
+kind: ## a Kubernetes on this machine with all of it: needs docker, kind, kubectl, helm
+	@infra/kind/up
+
+kind-test: setup-dev ## test the chart on it, in a namespace of its own
+	@kind get kubeconfig --name museum > .museum-kind.kubeconfig
+	@KUBECONFIG=$(CURDIR)/.museum-kind.kubeconfig MUSEUM_TEST_CLUSTER=on .venv/bin/pytest -q -s tests/cluster
+
+kind-down: ## remove it, with its data
+	@kind delete cluster --name museum; rm -f .museum-kind.kubeconfig
+
 lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	@$(COMPILE) pyproject.toml requirements/build.in --extra local -o requirements/local.txt
 	@$(COMPILE) pyproject.toml requirements/build.in --extra local --extra dev -c requirements/local.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/triton.in -o requirements/triton.txt
 	@$(COMPILE) --no-deps requirements/wheels.in -o requirements/wheels.txt
+	@$(COMPILE) pyproject.toml -c requirements/local.txt -o requirements/functions.txt
+	@$(COMPILE) --no-deps requirements/milvus.in -o requirements/milvus.txt
+	@$(COMPILE) requirements/models.in -c requirements/local.txt -o requirements/models.txt
 
 upgrade: COMPILE += --upgrade
 upgrade: lock ## the same, with the newest versions

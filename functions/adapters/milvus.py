@@ -60,11 +60,13 @@ class MilvusIndex:
         self,
         uri: str,
         *,
+        token: str = "",
         index_type: str = "FLAT",
         index_params: Mapping[str, Any] = {},
         search_params: Mapping[str, Any] = {},
     ) -> None:
         self._uri = uri
+        self._token = token
         self._index = {"index_type": index_type, "metric_type": METRIC, "params": dict(index_params)}
         self._search = {"metric_type": METRIC, "params": dict(search_params)}
         self._lock = threading.Lock()
@@ -79,7 +81,9 @@ class MilvusIndex:
                 raise Unavailable("milvus", f"{self._uri}: another thread still waits for a connection")
             try:
                 if self._made is None:
-                    self._made = _pymilvus().MilvusClient(self._uri, timeout=TIMEOUT, grpc_options=NO_IDLE_PINGS)
+                    self._made = _pymilvus().MilvusClient(
+                        self._uri, token=self._token, timeout=TIMEOUT, grpc_options=NO_IDLE_PINGS
+                    )
             finally:
                 self._lock.release()
         return self._made

@@ -121,7 +121,9 @@ def connected(url: str) -> InferenceServerClient:
     from tritonclient.grpc import InferenceServerClient
 
     # the default waits up to 2 min between attempts to connect again
-    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+    backoff = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+    # a name of several addresses, as a headless Service has: each request takes the next, and not all the first
+    options = [*backoff, ("grpc.lb_policy_name", "round_robin")]
     return InferenceServerClient(url, channel_args=options)
 
 

@@ -70,7 +70,13 @@ def calibrate_command(state: Path, as_json: bool) -> None:
 def calibrate(environment: Mapping[str, str], category: Category = class_named, say: Say = lambda _: None) -> Calibration:
     """Fit and store the live collection's calibration. Raises ``ValueError`` where it has no photo."""
     settings = load(Settings, environment)
-    return calibrated(S3Store(settings), MilvusIndex(settings.museum_milvus_uri), settings.museum_bucket_state, category, say)
+    return calibrated(
+        S3Store(settings),
+        MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token),
+        settings.museum_bucket_state,
+        category,
+        say,
+    )
 
 
 def calibrated(

@@ -94,7 +94,7 @@ def renew(settings: Settings) -> None:
 
     try:
         fingerprint = live.read(S3Store(settings), settings.museum_bucket_state).fingerprint
-        dropped = MilvusIndex(settings.museum_milvus_uri).drop_older(fingerprint)
+        dropped = MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token).drop_older(fingerprint)
     except Unavailable as error:  # events wait for a server that is away, as they always did
         click.echo(printable(f"whether the index has its years is not known: {error}"), err=True)
         return

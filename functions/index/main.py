@@ -14,7 +14,7 @@ from functions.runtime.settings import Settings, load
 
 settings = load(Settings)
 store = S3Store(settings)
-rows = MilvusIndex(settings.museum_milvus_uri)
+rows = MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token)
 listings = Listings(store)
 collections: RememberedBy[str, list[str]] = RememberedBy(
     lambda bucket: handler.known(rows, live.read(store, bucket).fingerprint), max_age=live.MAX_AGE

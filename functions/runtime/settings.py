@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -42,6 +43,8 @@ class Settings:
     museum_bucket_results: str = "results"
     museum_bucket_state: str = "state"
     museum_milvus_uri: str = "http://127.0.0.1:19530"
+    museum_milvus_token: str = ""
+    """``user:password`` or an API key, where Milvus asks for one."""
     museum_triton_url: str = "127.0.0.1:8001"
     """host:port of Triton's gRPC."""
     museum_encoder: Literal["triton", "onnx"] = "triton"
@@ -91,10 +94,22 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
             try:
                 given[item.name] = msgspec.convert(environ[name], hints[item.name], strict=False)
             except msgspec.ValidationError as error:
-                secret = any(word in name for word in ("SECRET", "TOKEN", "AMQP_URL"))
+                secret = any(word in name for word in ("SECRET", "TOKEN", "PASSWORD", "AMQP_URL"))
                 shown = "a value that is not shown here" if secret else repr(environ[name])
                 allowed = f": allowed are {', '.join(get_args(hints[item.name]))}" if get_args(hints[item.name]) else ""
                 raise SettingError(f"{name} is {shown}: {error}{allowed}") from None
         elif item.default is MISSING and item.default_factory is MISSING:
             raise SettingError(f"{name} is not set: {cls.__name__} needs it")
     return cls(**given)
+
+
+def with_credentials(url: str, user: str, password: str) -> str:
+    """An AMQP address with a user and a password that come by themselves, as from a Secret: any signs are allowed in them.
+
+    Without a user the address is left as it is.
+    """
+    if not user:
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}").geturl()

@@ -16,7 +16,7 @@ from functions.search.verification import verifier_of
 
 settings = load(Settings)
 store = S3Store(settings)
-rows = MilvusIndex(settings.museum_milvus_uri)
+rows = MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token)
 records = RecordReader(store, settings.museum_bucket_catalogue)
 verify = verifier_of(store, settings.museum_bucket_derived, rerank=settings.museum_rerank)
 collections: RememberedBy[str, collection.Collection] = RememberedBy(

@@ -19,6 +19,7 @@ from functions.trigger.binding import CloudEvent, from_amqp, structured, wrapped
 from functions.trigger.broker import Broker, Message, NotTaken, Subscription
 from functions.trigger.deliver import deliver
 from functions.trigger.publisher import Publisher
+from functions.trigger.status import delivered
 
 log = logging.getLogger("museum.trigger")
 
@@ -339,6 +340,7 @@ class Consumer:
             "ms": round((time.monotonic() - job.started) * 1000, 1),
         }
         log.info("delivery", extra={"fields": fields | ({"reason": reason[:300]} if reason else {})})
+        delivered(self._work.step, self._work.lane, outcome, time.monotonic() - job.started)
 
 
 def attempts_of(headers: Mapping[str, Any]) -> int:

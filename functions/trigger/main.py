@@ -16,12 +16,13 @@ from aiohttp import web
 from functions import pipeline
 from functions.events import LANES, TYPE_PREFIX, DeliveryDead, Lane
 from functions.runtime.log import configure
-from functions.runtime.settings import load
+from functions.runtime.settings import load, with_credentials
 from functions.trigger.broker import Broker, BrokerLost
 from functions.trigger.consumer import Consumer, UnknownType, Work, host_of
 from functions.trigger.deliver import session
 from functions.trigger.outbox import application
 from functions.trigger.publisher import Publisher
+from functions.trigger.status import status_application
 from functions.trigger.watch import watch_route
 
 log = logging.getLogger("museum.trigger")
@@ -37,6 +38,9 @@ class TriggerSettings:
     """What a trigger is told."""
 
     museum_amqp_url: str
+    museum_amqp_user: str = ""
+    """With the password, where the address has none: from a Secret, say."""
+    museum_amqp_password: str = ""
     museum_lane: Literal["interactive", "bulk"]
     museum_functions: str
     """``ingest=http://127.0.0.1:8101,preprocess=…``: the functions of this lane that it serves. Empty:
@@ -45,10 +49,17 @@ class TriggerSettings:
     museum_outbox_host: str = "127.0.0.1"
     museum_outbox_port: int = 0
     """0: no outbox."""
+    museum_status_port: int = 0
+    """Where ``/healthz``, ``/readyz`` and ``/metrics`` answer, on all addresses, and nothing else does. 0: nowhere."""
     museum_grace: float = 20.0
     """Seconds for the work in hand after SIGTERM."""
     museum_trigger_ack_first: bool = False
     """Fault injection for the tests of the fault harness alone."""
+
+    @property
+    def amqp_url(self) -> str:
+        """The whole address."""
+        return with_credentials(self.museum_amqp_url, self.museum_amqp_user, self.museum_amqp_password)
 
 
 def works(settings: TriggerSettings) -> list[Work]:
@@ -123,11 +134,11 @@ class Trigger:
 
     async def run(self) -> None:
         """Run until stopped."""
-        async with session() as http, self._outbox():
+        async with session() as http, self._outbox(), self._status():
             tries = 0
             while not self._stop.is_set():
                 try:
-                    broker = await Broker.open(self._settings.museum_amqp_url)
+                    broker = await Broker.open(self._settings.amqp_url)
                 except (BrokerLost, OSError) as error:
                     where = host_of(self._settings.museum_amqp_url)
                     log.warning("RabbitMQ at %s does not answer: %s", where, str(error)[:200])
@@ -172,19 +183,31 @@ class Trigger:
 
     @contextlib.asynccontextmanager
     async def _outbox(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an async context manager of nothing
-        if not self._settings.museum_outbox_port:
-            yield
-            return
         app = application(lambda: self._publisher, outbox_queue)
         waited = [pipeline.queue_of(self._settings.museum_lane, step.name) for step in pipeline.STEPS]
         app.add_routes([watch_route(lambda: self._broker, self._settings.museum_events_exchange, waited)])
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        await web.TCPSite(runner, self._settings.museum_outbox_host, self._settings.museum_outbox_port).start()
-        try:
+        async with served(app, self._settings.museum_outbox_host, self._settings.museum_outbox_port):
             yield
-        finally:
-            await runner.cleanup()
+
+    @contextlib.asynccontextmanager
+    async def _status(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an async context manager of nothing
+        async with served(status_application(lambda: self._publisher is not None), "", self._settings.museum_status_port):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def served(app: web.Application, host: str, port: int):  # type: ignore[no-untyped-def]  # noqa: ANN201 - of nothing
+    """Serve for as long as the context lasts; port 0: not at all. Without a host, on all addresses."""
+    if not port:
+        yield
+        return
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, host or None, port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def run(settings: TriggerSettings) -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +23,18 @@ from pika.exchange_type import ExchangeType
 
 from functions import pipeline
 from functions.events import LANES
-from functions.runtime.settings import load
+from functions.runtime.settings import load, with_credentials
 
 BUCKET_EXCHANGE = "museum.bucket"
 """Direct exchange for S3 servers that speak AMQP: the routing key is the lane."""
 DELIVERY_LIMIT = 1000
 """Returns to the queue after which RabbitMQ itself gives a message up: far above what settle lets happen, since a return is
 counted also when nobody failed. 4.x would take 20 where nothing is said."""
+
+POLICIES_WITHIN = 10.0
+"""Seconds in which RabbitMQ must have put the policies in force."""
+HINTS = {401: "its user or password is wrong, or the user has no tag `policymaker`", 404: "it has no such virtual host"}
+"""By status, where the answer itself does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,15 @@ class TopologySettings:
     museum_amqp_url: str
     museum_amqp_api_url: str
     """The management API, http://host:port; user and password are those of the AMQP address."""
+    museum_amqp_user: str = ""
+    """With the password, where the address has none: from a Secret, say."""
+    museum_amqp_password: str = ""
     museum_events_exchange: str = pipeline.EXCHANGE
+
+    @property
+    def amqp_url(self) -> str:
+        """The whole address."""
+        return with_credentials(self.museum_amqp_url, self.museum_amqp_user, self.museum_amqp_password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,10 @@ class Policy:
 
 class Mismatch(RuntimeError):
     """What is declared differs from what was declared before: the message names both."""
+
+
+class NotThere(SystemExit):
+    """A server that does not answer, perhaps not yet."""
 
 
 def queues() -> Iterator[str]:
@@ -95,12 +113,12 @@ def policies() -> Iterator[Policy]:
 
 
 def declare(settings: TopologySettings) -> None:
-    """Declare everything. Raises ``Mismatch``, and ``SystemExit`` with the cure where the broker does not answer."""
+    """Declare everything. Raises ``Mismatch``, and ``SystemExit`` with the cure: ``NotThere`` for no answer."""
     put_policies(settings)
     try:
-        connection = pika.BlockingConnection(pika.URLParameters(settings.museum_amqp_url))
+        connection = pika.BlockingConnection(pika.URLParameters(settings.amqp_url))
     except (AMQPError, OSError) as error:
-        raise SystemExit(f"RabbitMQ at {_where(settings.museum_amqp_url)} does not answer: {error!r}") from None
+        raise NotThere(f"RabbitMQ at {_where(settings.museum_amqp_url)} does not answer: {error!r}") from None
     try:
         channel = connection.channel()
         _declared(lambda: channel.exchange_declare(settings.museum_events_exchange, ExchangeType["topic"], durable=True))
@@ -113,27 +131,56 @@ def declare(settings: TopologySettings) -> None:
     finally:
         if connection.is_open:
             connection.close()
+    check_policies(settings)
 
 
 def put_policies(settings: TopologySettings) -> None:
     """Write the policies by the management API."""
-    parts = urlsplit(settings.museum_amqp_url)
-    vhost = quote(unquote(parts.path.lstrip("/")) or "/", safe="")
-    headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}")
-    http = urllib3.PoolManager(timeout=5.0, retries=urllib3.Retry(connect=3, backoff_factor=0.5, redirect=False))
     for policy in policies():
-        url = f"{settings.museum_amqp_api_url}/api/policies/{vhost}/{quote(policy.name, safe='')}"
         body = {
             "pattern": policy.pattern, "definition": policy.definition, "priority": policy.priority, "apply-to": "queues",
         }  # fmt: skip
-        try:
-            answer = http.request("PUT", url, body=json.dumps(body), headers={**headers, "content-type": "application/json"})
-        except urllib3.exceptions.HTTPError as error:
-            where = settings.museum_amqp_api_url
-            raise SystemExit(f"RabbitMQ's management API at {where} does not answer: {error}: is its plugin enabled?") from None
+        answer = _ask(settings, "PUT", "policies", quote(policy.name, safe=""), json.dumps(body))
         if answer.status not in (201, 204):
-            reason = answer.data[:300].decode(errors="replace")
+            reason = HINTS.get(answer.status) or answer.data[:300].decode(errors="replace")
             raise SystemExit(f"RabbitMQ refuses policy {policy.name} with {answer.status}: {reason}")
+
+
+def check_policies(settings: TopologySettings) -> None:
+    """Whether ours are the ones in force: one of somebody else's that fits the same queues wins by its priority.
+
+    Raises ``Mismatch`` that names both.
+    """
+    expected = {policy.name: policy.name for policy in policies()}
+    until = time.monotonic() + POLICIES_WITHIN
+    while True:
+        # without statistics: those are five seconds old, and know nothing of a policy that was just written
+        listed = _ask(settings, "GET", "queues", "?disable_stats=true").json()
+        found = {queue["name"]: queue.get("policy") or "none" for queue in listed}
+        wrong = {name: found.get(name, "none") for name in expected if found.get(name) != name}
+        if not wrong:
+            return
+        if time.monotonic() > until:  # RabbitMQ applies a policy to the queues that are there a moment later
+            name, policy = next(iter(wrong.items()))
+            raise Mismatch(
+                f"{len(wrong)} queues have another policy than ours, {name} for one: expected {name}, found {policy}. "
+                "A policy of a higher priority fits them: change its pattern"
+            )
+        time.sleep(0.1)
+
+
+def _ask(settings: TopologySettings, method: str, what: str, rest: str, body: str = "") -> urllib3.BaseHTTPResponse:
+    """Ask the management API about our virtual host. Raises ``NotThere``."""
+    parts = urlsplit(settings.amqp_url)
+    vhost = quote(unquote(parts.path.lstrip("/")) or "/", safe="")
+    headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}")
+    http = urllib3.PoolManager(timeout=5.0, retries=urllib3.Retry(connect=3, backoff_factor=0.5, redirect=False))
+    url = f"{settings.museum_amqp_api_url.rstrip('/')}/api/{what}/{vhost}{rest if rest.startswith('?') else f'/{rest}'}"
+    try:
+        return http.request(method, url, body=body or None, headers={**headers, "content-type": "application/json"})
+    except urllib3.exceptions.HTTPError as error:
+        where = settings.museum_amqp_api_url
+        raise NotThere(f"RabbitMQ's management API at {where} does not answer: {error}: is its plugin enabled?") from None
 
 
 def _declared(declare_one: Any) -> None:

@@ -1,13 +1,17 @@
 """What Triton serves: a built model in one of three forms, behind one name, one input and the same outputs.
 
+``python -m infra.engine.forms --built DIR --target DIR NAME…`` lays models out for a Triton that starts.
+
 ``python``: ONNX Runtime in Triton's Python backend, for the CPU image and where there is no container. ``onnxruntime``: Triton's
 own ONNX Runtime backend, on a GPU or a CPU. ``plan``: TensorRT.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +22,7 @@ from functions.adapters.triton import version_of
 from infra.engine.build import DECODER, ENCODER, MAP, NOTE, WHOLE, Model, checked, read
 from infra.engine.errors import BuildError
 from infra.engine.plan.shelf import file_names, served_name
-from infra.engine.spec import REPOSITORY
+from infra.engine.spec import REPOSITORY, chosen
 
 FormName = Literal["python", "onnxruntime", "plan"]
 PROGRAM, CONFIG = "model.py", "config.pbtxt"
@@ -176,3 +180,24 @@ def _replace(target: Path, source: Path) -> None:
     beside = target.with_name(f"{target.name}.part")
     shutil.copy(source, beside)
     beside.replace(target)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description="Lay built models out for a Triton that starts.")
+    parser.add_argument("names", nargs="+", help="models or tiers")
+    parser.add_argument("--built", type=Path, required=True, help="folder with a folder a built model")
+    parser.add_argument("--target", type=Path, required=True, help="Triton's model repository")
+    parser.add_argument("--form", choices=("python", "onnxruntime"), default="python", help="default: %(default)s")
+    parser.add_argument("--instances", type=int, help="processes of each model; without it as the form has them")
+    arguments = parser.parse_args()
+    try:
+        for name in dict.fromkeys(chosen(word).name for word in arguments.names):
+            model = assemble(arguments.built / name, arguments.target, form=arguments.form, instances=arguments.instances)
+            print(f"{model.name} {model.fingerprint[:12]} is laid out")
+    except BuildError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

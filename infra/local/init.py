@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions import live
 from functions.adapters.milvus import MilvusIndex
 from functions.adapters.s3 import S3Store
-from functions.ports import ObjectStore, VectorIndex
 from functions.trigger import topology
+from infra import prepare
 from infra.engine import build, wheels
 from infra.local import models, s3
 
@@ -41,31 +40,14 @@ def run(stack: Stack, say: Say, *, activate: bool = False) -> None:
         raise SystemExit(f"S3 at {environment['AWS_ENDPOINT_URL']} cannot be set up: {error}") from None
     model = build.read(build.build(stack.model, wheels.cache_folder()))
     rows = MilvusIndex(environment["MUSEUM_MILVUS_URI"])
-    switch(store, environment["MUSEUM_BUCKET_STATE"], rows, models.alive(model), activate=activate)
+    prepare.switch(store, environment["MUSEUM_BUCKET_STATE"], rows, models.alive(model), activate=activate)
     say(f"queues, buckets and model {model.name} {model.fingerprint[:12]} are in place")
-
-
-def switch(store: ObjectStore, bucket: str, rows: VectorIndex, built: live.LiveModel, *, activate: bool) -> None:
-    """Make the built model live, unless the catalogue has vectors of another one alone."""
-    reason = None if activate else models.refused(store, bucket, rows, built)
-    if reason:
-        raise SystemExit(f"{reason}. `museum up --activate` switches all the same")
-    if store.get(bucket, live.KEY) is None or live.read(store, bucket) != built:
-        live.write(store, bucket, built)
 
 
 def buckets(stack: Stack, store: S3Store) -> None:
     """Make the buckets and bind the two that notify. A store of somebody else's is left as it is bound."""
     names = stack.settings().buckets
-    for name in (names.queries, names.catalogue, names.derived, names.results, names.state):
-        if not exists(store, name):
-            store.client.create_bucket(Bucket=name)
+    prepare.make_buckets(store, names)
     if "AWS_ENDPOINT_URL" not in stack.state.external:
         for name in (names.queries, names.catalogue):
             store.client.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=s3.notifications())  # type: ignore[arg-type]  # a plain dict
-
-
-def exists(store: S3Store, bucket: str) -> bool:
-    """Whether a bucket is there."""
-    listed = store.client.list_buckets().get("Buckets", [])
-    return bucket in {found["Name"] for found in listed}

@@ -110,7 +110,7 @@ def site_of(stack: Stack) -> Site:
     return Site(
         store=S3Store(settings),
         state=settings.museum_bucket_state,
-        rows=MilvusIndex(settings.museum_milvus_uri),
+        rows=MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token),
         server=InProcess(repository=stack.repository) if inside else TritonModels(settings.museum_triton_url),
         repository=stack.repository if own else None,
         encoder=lambda model: encoder_of(settings, model),

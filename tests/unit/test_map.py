@@ -20,7 +20,10 @@ CLIENTS = {
     "onnxruntime": {"adapters/onnx.py"},
     "pika": {"trigger/broker.py", "trigger/topology.py", "cli/announcements.py"},
     "urllib3": {"adapters/s3.py", "adapters/outbox.py", "trigger/topology.py"},
-    "aiohttp": {"adapters/sockets.py", *(f"trigger/{name}.py" for name in ("main", "consumer", "deliver", "outbox", "watch"))},
+    "aiohttp": {
+        "adapters/sockets.py",
+        *(f"trigger/{name}.py" for name in ("main", "consumer", "deliver", "outbox", "status", "watch")),
+    },
     "cv2": {"verify/features.py", "verify/match.py"},
     "requests": set(),
 }

@@ -19,10 +19,11 @@ from functions.errors import Unavailable
 from functions.events import Lane
 from functions.live import LiveModel
 from functions.ports import IndexRow, Pixels, Saliency, Vectors
+from infra import prepare
 from infra.engine import build, forms, spec, wheels
 from infra.engine.build import Model
 from infra.engine.errors import BuildError
-from infra.local import init, models
+from infra.local import models
 from infra.local.models import Site, SwitchError
 from tests.fixtures.triton import small_model
 
@@ -241,12 +242,12 @@ def test_a_start_with_another_model_asks_the_same_question(world: World) -> None
     store, rows, new = world.site.store, world.site.rows, models.alive(build.read(world.built("new")))
     world.catalogue()
     with pytest.raises(SystemExit, match=r"fill its collection\. `museum up --activate` switches all the same"):
-        init.switch(store, STATE, rows, new, activate=False)
+        prepare.switch(store, STATE, rows, new, activate=False)
     assert world.live == world.old.fingerprint
-    init.switch(store, STATE, rows, new, activate=True)
+    prepare.switch(store, STATE, rows, new, activate=True)
     assert world.live == new.fingerprint
     empty = MemoryStore(STATE)
-    init.switch(empty, STATE, rows, new, activate=False)
+    prepare.switch(empty, STATE, rows, new, activate=False)
     assert live.read(empty, STATE) == LiveModel(model="new", fingerprint=new.fingerprint, preprocessing="other")
 
 

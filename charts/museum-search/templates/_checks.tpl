@@ -1,0 +1,52 @@
+{{/* What the schema cannot say: renders nothing. First in every template, since Helm begins with any of them */}}
+{{- define "museum.checks" -}}
+{{- $v := .Values -}}
+{{- if and $v.scaling.enabled (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject")) (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}
+{{- fail "scaling.enabled is true and this cluster has no KEDA: install it first (helm install keda kedacore/keda -n keda --create-namespace), or set scaling.enabled=false. With `helm template` add --api-versions keda.sh/v1alpha1" -}}
+{{- end -}}
+{{- range $what, $given := dict "rabbitmq.url" (or $v.dev.rabbitmq.enabled $v.rabbitmq.url) "rabbitmq.managementUrl" (or $v.dev.rabbitmq.enabled $v.rabbitmq.managementUrl) "rabbitmq.existingSecret" (or $v.dev.rabbitmq.enabled $v.rabbitmq.existingSecret) "s3.endpoint" (or $v.dev.minio.enabled $v.s3.endpoint) "s3.existingSecret" (or $v.dev.minio.enabled $v.s3.existingSecret) "milvus.uri" (or $v.dev.milvus.enabled $v.milvus.uri) "triton.url" (or $v.triton.enabled $v.triton.url) -}}
+{{- if not $given -}}
+{{- fail (printf "%s is empty: name yours%s" $what (ternary ", or let triton.enabled run one" ", or let dev.* run one, for a trial" (hasPrefix "triton" $what))) -}}
+{{- end -}}
+{{- end -}}
+{{- $dev := and $v.dev.rabbitmq.enabled $v.dev.minio.enabled $v.dev.milvus.enabled -}}
+{{- if and $v.gateway.enabled (not $v.gateway.existingSecret) (not $dev) -}}
+{{- fail "gateway.existingSecret is empty: name a Secret with session-key, hook-token and tokens.json" -}}
+{{- end -}}
+{{- if and $v.dev.rabbitmq.enabled $v.rabbitmq.existingSecret -}}
+{{- fail "rabbitmq.existingSecret and dev.rabbitmq.enabled are both set: the one of dev makes its own Secret" -}}
+{{- end -}}
+{{- if and $v.dev.minio.enabled $v.s3.existingSecret -}}
+{{- fail "s3.existingSecret and dev.minio.enabled are both set: the one of dev makes its own Secret" -}}
+{{- end -}}
+{{- if and $v.dev.minio.enabled (not $v.dev.rabbitmq.enabled) -}}
+{{- fail "dev.minio.enabled needs dev.rabbitmq.enabled: it is told of uploads with that one's Secret" -}}
+{{- end -}}
+{{- if and $v.gateway.oidc.issuer (not $v.gateway.oidc.keys) -}}
+{{- fail "gateway.oidc.issuer is set: set gateway.oidc.keys too, the address of its JWKS" -}}
+{{- end -}}
+{{- if and $v.gateway.enabled (not $v.gateway.tokens) (not $v.gateway.oidc.issuer) -}}
+{{- fail "nobody could sign in: set gateway.tokens or gateway.oidc.issuer" -}}
+{{- end -}}
+{{- if and $v.triton.enabled (not (has $v.models.live $v.triton.models)) -}}
+{{- fail (printf "models.live is %q, and triton.models has %s: the live model must be served, by the same word" $v.models.live (join ", " $v.triton.models)) -}}
+{{- end -}}
+{{- if $v.triton.gpu.enabled -}}
+{{- if not $v.triton.gpu.image -}}{{- fail "triton.gpu.enabled: set triton.gpu.image, NVIDIA's server in your registry" -}}{{- end -}}
+{{- if and (eq $v.triton.gpu.form "plan") (or (not $v.triton.gpu.plan.existingClaim) (not $v.triton.gpu.plan.path)) -}}
+{{- fail "triton.gpu.form is plan: set triton.gpu.plan.existingClaim and triton.gpu.plan.path, where `python -m infra.engine.plan build` has laid one out" -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne $v.expose.by "none") (not $v.gateway.enabled) -}}{{- fail "expose.by needs gateway.enabled" -}}{{- end -}}
+{{- if and (eq $v.expose.by "httpRoute") (not $v.expose.httpRoute.parentRefs) -}}{{- fail "expose.by is httpRoute: set expose.httpRoute.parentRefs, the Gateway it belongs to" -}}{{- end -}}
+{{- if and (ne $v.expose.by "none") (not $v.expose.hosts) -}}{{- fail "expose.hosts is empty: name at least one host" -}}{{- end -}}
+{{- range $name, $function := $v.functions -}}
+{{- range $lane, $own := $function.lanes -}}
+{{- if not (kindIs "invalid" $own) -}}
+{{- if not (hasKey $v.lanes $lane) -}}{{- fail (printf "functions.%s.lanes has %q: expected one of %s" $name $lane (keys $v.lanes | sortAlpha | join ", ")) -}}{{- end -}}
+{{- $full := printf "%s-%s-%s" (include "museum.fullname" $) $name $lane -}}
+{{- if gt (len $full) 54 -}}{{- fail (printf "the name %q has %d characters: expected at most 54, since KEDA adds 9. Set fullnameOverride" $full (len $full)) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

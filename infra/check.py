@@ -1,0 +1,40 @@
+"""Whether a gateway answers, and what is behind it: ``python -m infra.check URL``, as ``helm test`` does. Standard library."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+
+WITHIN = 60.0
+"""Seconds in which a gateway that just started must be ready."""
+
+
+def ready(url: str) -> str | None:
+    """Why the gateway is not ready; ``None`` where it is."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:  # noqa: S310 - an address of ours
+            state = json.load(answer)
+    except urllib.error.HTTPError as error:
+        return f"{url}/readyz answers {error.code}: {error.read(300).decode(errors='replace')}"
+    except (OSError, ValueError) as error:
+        return f"{url} does not answer: {error}"
+    return None if state.get("announcements") else "the gateway hears no announcements: does its trigger reach RabbitMQ?"
+
+
+def main() -> None:
+    """Entry point."""
+    if len(sys.argv) != 2:
+        sys.exit("expected the gateway's address")
+    until = time.monotonic() + WITHIN
+    while (reason := ready(sys.argv[1].rstrip("/"))) is not None:
+        if time.monotonic() > until:
+            sys.exit(reason)
+        time.sleep(1.0)
+    print("gateway, S3 and announcements answer")
+
+
+if __name__ == "__main__":
+    main()

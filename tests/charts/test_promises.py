@@ -1,0 +1,241 @@
+"""What the rendered chart promises: it agrees with the map, keeps secrets out, and gives pods no more than they need."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from functions import pipeline
+from functions.events import LANES
+from tests.charts.helm import CI, Object, containers, environment, objects, of_kind, pods, rendered
+
+NAMES = [file.name.removesuffix("-values.yaml") for file in CI]
+ROOT = Path(pipeline.__file__).parent
+ADAPTERS = {"functions.adapters.s3": "s3", "functions.adapters.encoders": "triton", "functions.adapters.milvus": "milvus"}
+SMALL = '{"timeout": 5, "prefetch": 2, "uses": ["s3"], "resources": {"requests": {}, "limits": {"memory": "64Mi"}}}'
+STEPS = [(step, lane) for step in pipeline.STEPS for lane in LANES]
+IDS = [f"{step.name}-{lane}" for step, lane in STEPS]
+
+
+def deployed(step: str, lane: str, name: str = "minimal") -> Object:
+    """The pod's spec of a function."""
+    return pods(objects(name))[f"Deployment/museum-museum-search-{step}-{lane}"]
+
+
+def uses(step: str) -> set[str]:
+    """The servers that a function's ``main.py`` has adapters for."""
+    tree = ast.parse((ROOT / step / "main.py").read_text())
+    return {ADAPTERS[node.module] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in ADAPTERS}
+
+
+@pytest.mark.parametrize(("step", "lane"), STEPS, ids=IDS)
+def test_a_function_is_deployed_as_the_map_says(step: pipeline.Step, lane: str) -> None:
+    """Its name, threads, lane, and the time to end: more than the worst time of all that may be in work."""
+    spec = deployed(step.name, lane)
+    function, trigger = spec["initContainers"][0], spec["containers"][0]
+    assert function["args"] == ["function", step.name]
+    assert environment(function)["THREADS"] == str(step.prefetch)
+    assert environment(function)["MUSEUM_LANE"] == environment(trigger)["MUSEUM_LANE"] == lane
+    assert environment(trigger)["MUSEUM_FUNCTIONS"] == f"{step.name}=http://127.0.0.1:{environment(function)['PORT']}"
+    assert spec["terminationGracePeriodSeconds"] > float(environment(trigger)["MUSEUM_GRACE"]) >= step.timeout * step.prefetch
+
+
+@pytest.mark.parametrize(("step", "lane"), STEPS, ids=IDS)
+def test_a_function_is_scaled_by_its_queue(step: pipeline.Step, lane: str) -> None:
+    """In the interactive lane by the lane's ingest queue too, so that all wake together; credentials by reference alone."""
+    scaled = of_kind(objects("minimal"), "ScaledObject")[f"museum-museum-search-{step.name}-{lane}"]
+    triggers = scaled["spec"]["triggers"]
+    own, first = pipeline.queue_of(lane, step.name), pipeline.queue_of(lane, "ingest")  # type: ignore[arg-type]  # one of LANES
+    together = lane == "interactive" and step.name != "ingest"
+    assert [trigger["metadata"]["queueName"] for trigger in triggers] == [own, *([first] if together else [])]
+    for trigger in triggers:
+        assert (trigger["metadata"]["protocol"], trigger["metadata"]["mode"]) == ("http", "QueueLength")
+        assert trigger["metadata"]["host"] == "http://rabbitmq.data.svc:15672"
+        assert trigger["metadata"]["vhostName"] == "museum"
+        assert trigger["authenticationRef"]["name"] in of_kind(objects("minimal"), "TriggerAuthentication")
+    assert len(scaled["metadata"]["name"]) <= 54
+
+
+def test_no_deployment_is_missing_and_none_is_too_many() -> None:
+    """One a step and lane."""
+    found = {name for name in of_kind(objects("minimal"), "Deployment") if name.endswith(("-interactive", "-bulk"))}
+    assert found == {f"museum-museum-search-{name}" for name in IDS}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_keda_scales_has_no_number_of_pods(name: str) -> None:
+    """An upgrade would set it back."""
+    found = objects(name)
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in of_kind(found, "ScaledObject").values()}
+    assert scaled
+    for deployment, one in of_kind(found, "Deployment").items():
+        assert ("replicas" in one["spec"]) == (deployment not in scaled)
+
+
+def test_without_keda_each_has_a_number_of_pods() -> None:
+    """And nothing of KEDA's is there."""
+    found = objects("minimal", "--set", "scaling.enabled=false")
+    assert not [one for one in found if one["apiVersion"].startswith("keda.sh")]
+    assert all("replicas" in one["spec"] for one in of_kind(found, "Deployment").values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_secret_is_in_any_manifest(name: str) -> None:
+    """Passwords are in Secrets: existing ones, or those that dev.* makes. An address with a password is one too."""
+    for one in objects(name):
+        if one["kind"] == "Secret":
+            assert name in ("kind", "everything")
+            continue
+        for spec in pods([one]).values():
+            for container in containers(spec):
+                for variable, value in environment(container).items():
+                    secret = any(word in variable for word in ("PASSWORD", "SECRET", "KEY_ID", "SESSION_KEY", "HOOK_TOKEN"))
+                    assert isinstance(value, dict) == (secret or variable == "RABBITMQ_USER" or isinstance(value, dict))
+                    assert not secret or "secretKeyRef" in value
+                    assert "://" not in str(value) or "@" not in str(value) or "$(RABBITMQ_PASSWORD)@" in str(value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pod_is_restricted(name: str) -> None:
+    """As Pod Security's `restricted` asks, and a root that cannot be written, no token, no environment of other Services."""
+    for who, spec in pods(objects(name)).items():
+        assert spec["automountServiceAccountToken"] is False, who
+        assert spec["enableServiceLinks"] is False, who
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+        assert all(
+            set(volume) - {"name"} <= {"emptyDir", "configMap", "secret", "persistentVolumeClaim"} for volume in spec["volumes"]
+        )
+        for container in containers(spec):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+            }  # fmt: skip
+            assert {"requests", "limits"} <= set(container["resources"]), who
+            assert "memory" in container["resources"]["limits"]
+            assert not container["image"].endswith(":latest")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pod_has_a_policy_and_the_default_denies(name: str) -> None:
+    """What no policy names is reached by nobody and reaches nobody."""
+    found = objects(name)
+    policies = of_kind(found, "NetworkPolicy").values()
+    deny = [one for one in policies if not one["spec"].get("ingress") and not one["spec"].get("egress")]
+    assert len(deny) == 1
+    for one in found:
+        template = one.get("spec", {}).get("template") if one["kind"] != "Pod" else one
+        if not isinstance(template, dict) or "labels" not in template.get("metadata", {}):
+            continue
+        labels = template["metadata"]["labels"]
+        fits = [policy for policy in policies if policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()]
+        assert len(fits) == 2, f"{one['metadata']['name']}: the default and its own"
+        assert all(set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"} for policy in fits)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_pod_has_a_way_to_the_internet(name: str) -> None:
+    """Each way out names where to and which port; a block of addresses is private, or named by the operator."""
+    for policy in of_kind(objects(name), "NetworkPolicy").values():
+        for way in policy["spec"].get("egress", []):
+            assert way["to"]
+            assert way["ports"]
+            for peer in way["to"]:
+                block = peer.get("ipBlock", {}).get("cidr", "10.0.0.0/8")
+                assert block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") or block.startswith("192.0.2.")
+
+
+@pytest.mark.parametrize(("step", "lane"), STEPS, ids=IDS)
+def test_a_function_reaches_what_its_code_uses(step: pipeline.Step, lane: str) -> None:
+    """Ways out and credentials follow from the adapters that its main imports; RabbitMQ is its trigger's."""
+    ports = {"rabbitmq": 5672, "s3": 9000, "milvus": 19530, "triton": 8001}
+    policy = of_kind(objects("minimal"), "NetworkPolicy")[f"museum-museum-search-{step.name}-{lane}"]
+    out = {port["port"] for way in policy["spec"]["egress"] for port in way["ports"]}
+    assert out == {53} | {ports[server] for server in {"rabbitmq", *uses(step.name)}}
+    function, trigger = (environment(one) for one in containers(deployed(step.name, lane)))
+    assert ("AWS_SECRET_ACCESS_KEY" in function, "MUSEUM_MILVUS_URI" in function, "MUSEUM_TRITON_URL" in function) == (
+        "s3" in uses(step.name), "milvus" in uses(step.name), "triton" in uses(step.name),
+    )  # fmt: skip
+    assert "MUSEUM_AMQP_PASSWORD" not in function
+    assert not any(name.startswith("AWS_SECRET") for name in trigger)
+
+
+def test_the_topology_is_there_before_what_scales_by_it() -> None:
+    """A hook before install, upgrade and rollback; with dev servers, which come with the release, a job that waits for them."""
+    hook = of_kind(objects("minimal"), "Job")["museum-museum-search-topology"]
+    assert hook["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade,pre-rollback"
+    waits = of_kind(objects("kind"), "Job")["museum-museum-search-topology-1"]
+    assert "annotations" not in waits["metadata"]
+    assert environment(waits["spec"]["template"]["spec"]["containers"][0])["MUSEUM_WAIT"] == "600"
+
+
+def test_a_hooks_pod_finds_what_it_needs() -> None:
+    """Account and policy are hooks too, and come first."""
+    for kind in ("ServiceAccount", "NetworkPolicy"):
+        one = of_kind(objects("minimal"), kind)["museum-museum-search-topology"]
+        assert int(one["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+
+
+def test_a_museums_key_has_its_prefix_alone() -> None:
+    """The policy for the store names nothing of another museum, and no result."""
+    policy = json.loads(of_kind(objects("external"), "ConfigMap")["museum-museum-search-museum-north"]["data"]["policy.json"])
+    named = {resource for statement in policy["Statement"] for resource in statement["Resource"]}
+    assert named == {
+        "arn:aws:s3:::queries/north/*",
+        "arn:aws:s3:::catalogue/north/*",
+        "arn:aws:s3:::queries",
+        "arn:aws:s3:::catalogue",
+    }
+    listing = next(statement for statement in policy["Statement"] if statement["Action"] == ["s3:ListBucket"])
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["north/*"]}}
+
+
+def test_an_own_authority_and_a_proxy_reach_every_process() -> None:
+    """Of S3, AMQP, Milvus and OIDC alike."""
+    for who, spec in pods(objects("external")).items():
+        for container in containers(spec):
+            if "/functions@" in container["image"]:
+                known = environment(container)
+                assert known["SSL_CERT_FILE"] == known["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] == "/etc/museum-ca/ca.crt", who
+                assert known["HTTPS_PROXY"] == "http://proxy.example:3128"
+            assert container["image"].startswith("registry.example:5000/")
+
+
+def test_an_image_may_be_named_by_its_digest() -> None:
+    """Then no tag counts."""
+    assert f"registry.example:5000/museum-search/functions@sha256:{'0' * 64}" in rendered("external")
+
+
+def test_each_alert_says_what_to_do() -> None:
+    """A summary and a line for whoever is called."""
+    rules = of_kind(objects("everything"), "PrometheusRule")["museum"]["spec"]["groups"][0]["rules"]
+    assert len(rules) >= 5
+    for rule in rules:
+        assert {"summary", "runbook"} <= set(rule["annotations"])
+
+
+def test_the_dashboard_is_json() -> None:
+    """Grafana takes nothing else."""
+    assert json.loads(of_kind(objects("everything"), "ConfigMap")["museum-dashboard"]["data"]["museum-search.json"])["panels"]
+
+
+def test_a_gpu_gets_the_plan_and_nvidias_server() -> None:
+    """No init container writes what a claim has."""
+    spec = pods(objects("gpu"))["Deployment/museum-museum-search-triton"]
+    (container,) = containers(spec)
+    assert container["image"] == "nvcr.io/nvidia/tritonserver:25.10-py3"
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == container["resources"]["requests"]["nvidia.com/gpu"] == 1
+    assert "--model-repository=/repository/l4" in container["args"]
+
+
+def test_a_function_more_is_a_few_lines_of_values() -> None:
+    """No template knows the functions' names."""
+    more = json.dumps({**json.loads(SMALL), "lanes": {"bulk": {}}})
+    found = objects("minimal", "--set-json", f"functions.ocr={more}")
+    assert "museum-museum-search-ocr-bulk" in of_kind(found, "Deployment")
+    assert "museum-museum-search-ocr-interactive" not in of_kind(found, "Deployment")
+    assert of_kind(found, "ScaledObject")["museum-museum-search-ocr-bulk"]

@@ -1,0 +1,66 @@
+"""Values that cannot work are refused, by the schema or with a line that says what to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.charts.helm import refused
+
+OTHER = {
+    "timeout": 1,
+    "prefetch": 1,
+    "uses": [],
+    "resources": {"requests": {}, "limits": {"memory": "1Mi"}},
+    "lanes": {"interactive": {}},
+}
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "a key that is misspelt": ({"gatway": {"replicas": 1}}, "'gatway' not allowed"),
+    "one below": ({"gateway.replica": 1}, "'replica' not allowed"),
+    "one in a function": ({"functions.embed.prefech": 1}, "'prefech' not allowed"),
+    "one in a lane": ({"functions.embed.lanes.bulk.maxReplica": 1}, "anyOf|maxReplica"),
+    "fewer than no pods": ({"lanes.bulk.minReplicas": -1}, "minReplicas"),
+    "Triton at zero": ({"triton.minReplicas": 0}, "minReplicas"),
+    "a word for a number": ({"gateway.replicas": "two"}, "replicas"),
+    "a password in an address": ({"rabbitmq.url": "amqp://user:password@host/"}, "/rabbitmq/url"),
+    "two Secrets of one server": ({"dev.rabbitmq.enabled": True}, "both set"),
+    "a long name": ({"fullnameOverride": "a" * 32}, "fullnameOverride"),
+    "a long function": (
+        {"functions.a-function-of-many-words-and-more": OTHER},
+        "expected at most 54",
+    ),
+    "a lane that is not there": ({"functions.embed.lanes.night": {}}, "expected one of bulk, interactive"),
+    "no Secret": ({"rabbitmq.existingSecret": ""}, "rabbitmq.existingSecret is empty"),
+    "no address": ({"s3.endpoint": ""}, "s3.endpoint is empty"),
+    "no Milvus": ({"milvus.uri": ""}, "milvus.uri is empty"),
+    "no gateway's Secret": ({"gateway.existingSecret": ""}, "session-key, hook-token and tokens.json"),
+    "a GPU without an image": ({"triton.gpu.enabled": True}, "set triton.gpu.image"),
+    "a GPU without a plan": (
+        {"triton.gpu": {"enabled": True, "image": "x", "form": "plan"}}, "triton.gpu.plan.existingClaim and triton.gpu.plan.path",
+    ),
+    "an issuer without keys": ({"gateway.oidc.issuer": "https://id.example"}, "gateway.oidc.keys"),
+    "nobody who may sign in": ({"gateway.tokens": False}, "nobody could sign in"),
+    "a live model that is not served": ({"models.live": "fast"}, "must be served"),
+    "a route without a Gateway": ({"expose": {"by": "httpRoute", "hosts": ["a.example"]}}, "parentRefs"),
+    "a page without a host": ({"expose.by": "ingress"}, "expose.hosts is empty"),
+    "another museum's prefix": ({"museums": {"a/b": {}}}, "'a/b' does not match"),
+    "a MinIO that nobody hears": (
+        {"dev.minio.enabled": True, "s3.existingSecret": ""}, "dev.minio.enabled needs dev.rabbitmq.enabled",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused(case: str) -> None:
+    """Before anything is installed, by the name of the value."""
+    values, said = CASES[case]
+    message = refused(values)
+    assert any(part in message for part in said.split("|")), message
+
+
+def test_without_keda_it_says_so() -> None:
+    """KEDA is a release of its own: how to install it, and how to do without."""
+    message = refused({}, keda=False)
+    assert "helm install keda" in message
+    assert "scaling.enabled=false" in message

@@ -1,0 +1,57 @@
+"""One installation for all tests of a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from functions.adapters.s3 import S3Store
+from tests.cluster.site import Site, World, program, wait_for
+from tests.pictures import jpeg
+
+NAMESPACE = "museum-test"
+OBJECTS = 6
+QUICK = {"cooldownPeriod": 10, "scaleDownWindow": 5}
+"""Tests do not wait minutes for a pod to go."""
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """The chart with servers of ``dev.*``, in a namespace that enforces `restricted`, which is deleted before and after.
+
+    Only where ``MUSEUM_TEST_CLUSTER=on`` says that the cluster of ``KUBECONFIG`` is for tests.
+    """
+    if os.environ.get("MUSEUM_TEST_CLUSTER") != "on":
+        pytest.skip("no cluster: set KUBECONFIG to one for tests, and MUSEUM_TEST_CLUSTER=on")
+    site = Site(NAMESPACE)
+    remove()
+    subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=True, capture_output=True)
+    site.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    site.upgrade(
+        lanes__interactive=QUICK,
+        lanes__bulk={**QUICK, "pollingInterval": 5, "maxReplicas": 3},
+        dev__minio__nodePort=0,
+        gateway__service__type="ClusterIP",
+    )
+    yield site
+    if os.environ.get("MUSEUM_TEST_KEEP") != "on":
+        remove()
+
+
+def remove() -> None:
+    """The namespace, with all that is in it."""
+    subprocess.run([program("kubectl"), "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=180s"], check=True)
+
+
+@pytest.fixture(scope="session")
+def world(site: Site) -> Iterator[World]:
+    """A catalogue of six objects, all findable."""
+    with site.forward(f"service/{site.base}-minio", 9000) as port:
+        made = World(site, S3Store(site.settings(port)))
+        wait_for("the live model", lambda: made.store.get("state", "live.json"), seconds=300)
+        uploads = [made.add(f"object-{number}", jpeg(number)) for number in range(OBJECTS)]
+        wait_for("the catalogue", lambda: True if all(made.ended(one) for one in uploads) else None, seconds=180)
+        yield made

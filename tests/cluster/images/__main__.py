@@ -1,0 +1,66 @@
+"""Builds every image and loads it into the one-node cluster beside the checkout: ``python -m tests.cluster.images [NAME…]``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from tests.fixtures.minio import minio_program
+
+ROOT = Path(__file__).resolve().parents[3]
+CLUSTER = Path(os.environ.get("MUSEUM_CLUSTER") or ROOT.parent / "shared" / "cluster")
+"""The scripts of the one-node cluster; a worktree elsewhere names them."""
+OWN = ("functions", "triton", "milvus-lite")
+VERSION = "0.1.0"
+HERE = Path(__file__).parent
+
+
+def image_of(part: str) -> str:
+    """The name that the chart asks for."""
+    values = yaml.safe_load((ROOT / "charts/museum-search/values.yaml").read_text())
+    return str(values["dev"][part]["image"])
+
+
+def build(name: str, folder: Path, *options: str) -> None:
+    """Build one, by the cluster's own script."""
+    started = time.monotonic()
+    subprocess.run([CLUSTER / "build-image", name, folder, *options], check=True)
+    print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def context(target: Path) -> Path:
+    """What .dockerignore lets through, without what a checkout has beside it."""
+    for name in ("functions", "infra", "model_repository", "requirements"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def main(names: list[str]) -> None:
+    """Build those that are named, or all."""
+    if not (CLUSTER / "up").exists():
+        sys.exit("there is no shared/cluster beside the checkout: build the images with docker, see infra/images/Dockerfile")
+    subprocess.run([CLUSTER / "python-base"], check=True)
+    with tempfile.TemporaryDirectory() as work:
+        folder = context(Path(work) / "context")
+        for target in OWN:
+            if not names or target in names:
+                options = ("-f", str(folder / "infra/images/Dockerfile"), "--target", target)
+                build(f"museum-search/{target}:{VERSION}", folder, *options)
+        if not names or "rabbitmq" in names:
+            build(image_of("rabbitmq"), HERE / "rabbitmq")
+        if not names or "minio" in names:
+            minio = Path(work) / "minio"
+            shutil.copytree(HERE / "minio", minio)
+            shutil.copy(minio_program(), minio / "minio")
+            build(image_of("minio"), minio)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,257 @@
+"""The chart on a real cluster: from zero, under faults, through upgrades, behind its policies."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.cluster.site import Site, World, wait_for
+from tests.pictures import jpeg
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+
+BURST = 200
+FROM_ZERO = 15.0
+"""Seconds from upload to result with no function's pod there."""
+
+
+def test_it_says_that_it_works(site: Site) -> None:
+    """`helm test`: gateway, S3 and announcements answer."""
+    site.helm("test", site.release, "--timeout", "3m")
+
+
+def test_an_uploads_result_has_what_is_catalogued(world: World) -> None:
+    """The same photo is the first hit."""
+    found = world.result(world.ask(jpeg(2)), seconds=60)
+    assert found["status"] == "completed"
+    assert found["hits"][0]["object_id"] == "object-2"
+
+
+def test_from_zero_a_person_waits_a_few_seconds(world: World, record_property: Callable[[str, Any], None]) -> None:
+    """All steps wake together. The median of three."""
+    seconds = []
+    for number in range(3):
+        world.site.at_zero()
+        started = time.monotonic()
+        query = world.ask(jpeg(number, size=(500, 400)))
+        assert world.result(query)["status"] == "completed"
+        seconds.append(round(time.monotonic() - started, 1))
+    record_property("seconds_from_zero", seconds)
+    print(f"\nfrom zero: {seconds} s")
+    assert sorted(seconds)[1] <= FROM_ZERO
+
+
+def test_a_burst_takes_embed_from_zero_up_and_back(world: World) -> None:
+    """Two hundred photos of the catalogue, at once."""
+    site = world.site
+    site.at_zero()
+    peak: dict[str, int] = {}
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(1.0):
+            for name, count in site.functions().items():
+                peak[name] = max(peak.get(name, 0), count)
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        uploads = list(pool.map(lambda number: world.add(f"burst-{number}", jpeg(1000 + number)), range(BURST)))
+    stored = time.monotonic() - started
+    left = set(uploads)
+
+    def remaining() -> bool | None:
+        left.difference_update([one for one in list(left) if world.ended(one)])
+        return None if left else True
+
+    wait_for("the burst", remaining, seconds=600)
+    ended = time.monotonic() - started
+    site.at_zero()
+    done.set()
+    watching.join()
+    print(
+        f"\nburst: {BURST} stored in {stored:.0f} s, ended {ended:.0f} s, at zero {time.monotonic() - started:.0f} s, peak {peak}"
+    )
+    assert peak["embed-bulk"] > 1
+
+
+def test_nothing_is_lost_while_pods_go(world: World) -> None:
+    """Pods of functions are deleted, softly and hard, while photos are on their way."""
+    site, chance = world.site, random.Random(7)
+    done = threading.Event()
+    gone = []
+
+    def disturb() -> None:
+        while not done.wait(2.0):
+            names = [pod["metadata"]["name"] for pod in site.get("pods", "-l", "museum-search/function")["items"]]
+            if names:
+                victim, hard = chance.choice(names), chance.random() < 0.5
+                force = ("--grace-period=0", "--force") if hard else ()
+                site.kubectl("delete", "pod", victim, "--wait=false", "--ignore-not-found", *force, check=False)
+                gone.append(victim)
+
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    queries = {}
+    for number in range(40):
+        queries[world.ask(jpeg(number % 6))] = f"object-{number % 6}"
+        time.sleep(0.5)
+    ended = {query: world.result(query, seconds=240) for query in queries}
+    done.set()
+    disturbing.join()
+    lost = [query for query, found in ended.items() if found["status"] != "completed"]
+    wrong = [query for query, found in ended.items() if query not in lost and found["hits"][0]["object_id"] != queries[query]]
+    completed = len(ended) - len(lost)
+    print(f"\n{len(gone)} pods gone: attempted {len(queries)}, completed {completed}, lost {len(lost)}, unexpected {len(wrong)}")
+    assert (lost, wrong) == ([], [])
+    assert len(gone) >= 5
+
+
+def test_nothing_is_lost_through_an_upgrade_and_back(world: World) -> None:
+    """Event versions of the release before, then a rollback, with photos on their way all the time."""
+    site = world.site
+    done = threading.Event()
+    queries: dict[str, str] = {}
+
+    def ask() -> None:
+        number = 0
+        while not done.wait(0.7):
+            queries[world.ask(jpeg(number % 6))] = f"object-{number % 6}"
+            number += 1
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        token = site.secret(f"{site.base}-gateway", "token")
+        site.upgrade(writeVersions="previous")
+        assert site.secret(f"{site.base}-gateway", "token") == token, "passwords of dev.* are made once"
+        site.helm("rollback", site.release, "--wait", "--timeout", "8m")
+        site.values.pop("writeVersions")
+    finally:
+        done.set()
+        asking.join()
+    ended = {query: world.result(query, seconds=240) for query in queries}
+    lost = [query for query, found in ended.items() if found["status"] != "completed"]
+    print(f"\nupgrade and rollback: attempted {len(queries)}, completed {len(ended) - len(lost)}, lost {len(lost)}")
+    assert lost == []
+
+
+def reach(site: Site, pod: str, container: str, host: str, port: int) -> bool:
+    """Whether a connection can be made from inside a pod."""
+    code = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
+    return "ok" in site.kubectl(
+        "exec", pod, "-c", container, "--", "sh", "-c", f'python -c "{code}" 2>/dev/null && echo ok || echo no'
+    )
+
+
+def test_policies_hold(world: World) -> None:
+    """What is needed works, what is not is refused: tried from inside the pods."""
+    site = world.site
+    base = site.base
+    world.result(world.ask(jpeg(1)))
+    names = {one: site.pods(f"{one}-interactive")[0]["metadata"]["name"] for one in ("ingest", "embed", "search")}
+    gateway = site.pods("gateway")[0]["metadata"]["name"]
+    other = site.pods("embed-interactive")[0]["status"]["podIP"]
+    allowed = {
+        ("ingest", f"{base}-rabbitmq", 5672): True,
+        ("ingest", f"{base}-minio", 9000): True,
+        ("ingest", f"{base}-milvus", 19530): False,
+        ("ingest", f"{base}-triton", 8001): False,
+        ("ingest", f"{base}-rabbitmq", 15672): False,
+        ("ingest", f"{base}-gateway", 80): False,
+        ("ingest", other, 8080): False,
+        ("ingest", other, 8081): False,
+        ("ingest", "kubernetes.default.svc", 443): False,
+        ("ingest", "192.0.2.1", 443): False,
+        ("embed", f"{base}-triton", 8001): True,
+        ("embed", f"{base}-triton", 8000): False,
+        ("embed", f"{base}-milvus", 19530): False,
+        ("search", f"{base}-milvus", 19530): True,
+        ("search", f"{base}-triton", 8001): False,
+    }
+    tried = {(who, host, port): reach(site, names[who], "trigger", host, port) for who, host, port in allowed}
+    assert tried == allowed
+    assert reach(site, gateway, "gateway", f"{base}-minio", 9000)
+    assert not reach(site, gateway, "gateway", f"{base}-milvus", 19530)
+
+
+def test_a_pod_has_no_token_and_no_root(world: World) -> None:
+    """Nothing to ask the API server with, nothing to write, nobody privileged."""
+    site = world.site
+    world.result(world.ask(jpeg(1)))
+    pod = site.pods("ingest-interactive")[0]["metadata"]["name"]
+    script = "id -u; ls /var/run/secrets/kubernetes.io 2>&1 | tail -1; touch /app/x 2>&1 | tail -1; env | grep -c SERVICE_HOST"
+    told = site.kubectl("exec", pod, "-c", "trigger", "--", "sh", "-c", script, check=False).splitlines()
+    assert told[0] == "10001"
+    assert "No such file" in told[1]
+    assert "Read-only" in told[2]
+
+
+def test_a_museums_key_cannot_read_anothers_prefix(world: World) -> None:
+    """The policy that the chart writes, put on a key: north reads and writes its own, and nothing of south's."""
+    site = world.site
+    site.upgrade(museums={"north": {}, "south": {}})
+    policy = site.get("configmap", f"{site.base}-museum-north")["data"]["policy.json"]
+    client = world.store.client
+    given = boto3.session.Session(
+        aws_access_key_id=site.secret(f"{site.base}-minio", "access-key"),
+        aws_secret_access_key=site.secret(f"{site.base}-minio", "secret-key"),
+        region_name="us-east-1",
+    ).client("sts", endpoint_url=client.meta.endpoint_url)
+    role = {"RoleArn": "arn:aws:iam::000000000000:role/x", "RoleSessionName": "north"}
+    keys = given.assume_role(**role, Policy=json.dumps(json.loads(policy)))["Credentials"]
+    north = boto3.session.Session(
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+        region_name="us-east-1",
+    ).client("s3", endpoint_url=client.meta.endpoint_url, config=Config(s3={"addressing_style": "path"}))
+    name = uuid.uuid4().hex
+    for museum in ("north", "south"):
+        client.put_object(Bucket="queries", Key=f"{museum}/me/parts-{name}/parts/a.jpg", Body=b"x")
+    assert north.get_object(Bucket="queries", Key=f"north/me/parts-{name}/parts/a.jpg")["Body"].read() == b"x"
+    north.put_object(Bucket="queries", Key=f"north/me/parts-{name}/parts/b.jpg", Body=b"x")
+    refused: list[Callable[[], Any]] = [
+        lambda: north.get_object(Bucket="queries", Key=f"south/me/parts-{name}/parts/a.jpg"),
+        lambda: north.put_object(Bucket="queries", Key=f"south/me/parts-{name}/parts/b.jpg", Body=b"x"),
+        lambda: north.delete_object(Bucket="queries", Key=f"south/me/parts-{name}/parts/a.jpg"),
+        lambda: north.list_objects_v2(Bucket="queries", Prefix="south/"),
+        lambda: north.list_objects_v2(Bucket="queries"),
+        lambda: north.list_objects_v2(Bucket="results"),
+        lambda: north.get_object(Bucket="state", Key="live.json"),
+    ]
+    for attempt in refused:
+        with pytest.raises(ClientError, match=r"AccessDenied|Access Denied|Forbidden"):
+            attempt()
+    assert north.list_objects_v2(Bucket="queries", Prefix="north/")["KeyCount"] >= 2
+
+
+def test_zz_an_uninstall_leaves_the_data_and_nothing_else(world: World) -> None:
+    """Volumes and the passwords that they know; an installation anew has its catalogue again."""
+    site = world.site
+    site.helm("uninstall", site.release, "--wait", "--timeout", "5m")
+    wait_for("no pod", lambda: None if site.get("pods")["items"] else True, seconds=240)
+    kinds = "all,ingress,networkpolicy,poddisruptionbudget,serviceaccount,configmap,secret,scaledobject,triggerauthentication,pvc"
+    left = {f"{one['kind']}/{one['metadata']['name']}" for one in site.get(kinds)["items"]}
+    rest = {name for name in left if name not in ("ServiceAccount/default", "ConfigMap/kube-root-ca.crt")}
+    base = site.base
+    assert rest == {
+        *(f"PersistentVolumeClaim/data-{base}-{name}-0" for name in ("rabbitmq", "minio", "milvus")),
+        *(f"Secret/{base}-{name}" for name in ("rabbitmq", "minio", "gateway")),
+    }
+    site.upgrade()
+    with site.forward(f"service/{base}-minio", 9000) as port:
+        again = World(site, type(world.store)(site.settings(port)))
+        assert again.result(again.ask(jpeg(3)), seconds=120)["hits"][0]["object_id"] == "object-3"

@@ -1,0 +1,54 @@
+"""What a trigger tells of itself, and how it is told where RabbitMQ is."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import REGISTRY
+
+from functions.runtime.settings import with_credentials
+from functions.trigger.status import delivered, status_application
+
+
+@pytest.mark.parametrize("password", ["simple", "p@ss/word:with#signs?", "пароль"])
+def test_credentials_that_come_by_themselves_are_put_into_the_address(password: str) -> None:
+    """Whatever signs they have."""
+    parts = urlsplit(with_credentials("amqps://host:5671/museum", "us@er", password))
+    assert (unquote(parts.username or ""), unquote(parts.password or "")) == ("us@er", password)
+    assert (parts.scheme, parts.hostname, parts.port, parts.path) == ("amqps", "host", 5671, "/museum")
+
+
+def test_an_address_with_its_own_credentials_is_left_alone() -> None:
+    """As the stack of one machine has it; where both are given, those by themselves count."""
+    assert with_credentials("amqp://a:b@host/", "", "") == "amqp://a:b@host/"
+    assert with_credentials("amqp://a:b@host/", "c", "d") == "amqp://c:d@host/"
+
+
+def counted(outcome: str) -> float:
+    """Deliveries of a function that nobody has."""
+    return REGISTRY.get_sample_value("museum_deliveries_total", {"function": "none", "lane": "bulk", "outcome": outcome}) or 0.0
+
+
+def test_outcomes_are_counted_by_kind() -> None:
+    """Each delay of a retry is a retry; a word that nobody expected does not make a label."""
+    for said in ("done", "retry in 1 s", "retry in 30 s", "handed back", "something new"):
+        delivered("none", "bulk", said, 0.1)
+    assert [counted(kind) for kind in ("done", "retry", "handed back", "other", "something new")] == [1, 2, 1, 1, 0]
+
+
+def test_it_is_ready_while_it_is_connected_and_alive_always() -> None:
+    """A pod whose RabbitMQ is away is not restarted for it."""
+
+    async def asked() -> list[int]:
+        connected = False
+        async with TestClient(TestServer(status_application(lambda: connected))) as client:
+            statuses = [(await client.get(path)).status for path in ("/healthz", "/readyz", "/metrics")]
+            connected = True
+            statuses.append((await client.get("/readyz")).status)
+            statuses.append((await client.post("/", data=b"{}")).status)
+            return statuses
+
+    assert asyncio.run(asked()) == [200, 503, 200, 200, 404]
