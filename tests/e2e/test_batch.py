@@ -124,7 +124,7 @@ def test_a_morning_is_worked_through_by_keyboard_and_gone_on_with_tomorrow(arriv
     cards = json.loads(Path(given.value.path()).read_text())["cards"]
     assert len(cards) == 6
     assert all(card["sources"]["Name"]["number"].startswith("КП-") for card in cards)
-    second.page.get_by_role("button", name=second.t("batch.mark_do")).first.click()
+    second.button("batch.mark_do").last.click()
     wait_for(
         "them to be marked",
         lambda: (
