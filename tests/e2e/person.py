@@ -97,8 +97,12 @@ class Person:
 
     def go(self, path: str = "") -> Person:
         """Open an address of the page."""
+        address = f"{self.museum.base}/#/{path}"
         self.page.evaluate("document.querySelector('#main h1')?.setAttribute('data-before', '')")
-        self.page.goto(f"{self.museum.base}/#/{path}")
+        if self.page.url == address:
+            self.page.reload()
+        else:
+            self.page.goto(address)
         expect(self.page.locator("#main h1:not([data-before])").first).to_be_visible(timeout=WAIT)
         return self
 

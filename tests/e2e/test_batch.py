@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from pathlib import Path
 
 import openpyxl
@@ -88,7 +89,7 @@ def test_a_folder_is_chosen(registrar: Person, tmp_path: Path) -> None:
 @pytest.mark.timeout(180)
 def test_a_morning_is_worked_through_by_keyboard_and_gone_on_with_tomorrow(arrive: Arrive, lang: str) -> None:
     """At most eight presses an object; the window is closed in the middle; the table has everything."""
-    name = f"Утро {lang}"
+    name = f"Утро {lang} {time.time_ns() % 10**6}"
     first = arrive(lang)
     begin(first, name, morning())
     items = first.main.locator(".worklist a")
