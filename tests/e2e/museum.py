@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Iterator
@@ -72,9 +73,7 @@ class Museum:
 
     def rows(self) -> int:
         """How many photos are findable."""
-        return MilvusIndex(self.running.stack.settings().museum_milvus_uri).count(
-            live.read(self.running.store, "state").fingerprint
-        )
+        return index(self.running.stack.settings().museum_milvus_uri).count(live.read(self.running.store, "state").fingerprint)
 
     @contextlib.contextmanager
     def tidied(self) -> Iterator[None]:
@@ -113,6 +112,12 @@ class Museum:
         """Take out the objects whose keys begin so."""
         for info in list(self.running.store.list("catalogue", prefix)):
             self.running.store.delete("catalogue", info.key)
+
+
+@functools.cache
+def index(uri: str) -> MilvusIndex:
+    """A connection that is kept."""
+    return MilvusIndex(uri)
 
 
 def opened(running: Running) -> Museum:

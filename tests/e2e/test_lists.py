@@ -36,7 +36,8 @@ def test_my_searches_are_listed_newest_first_and_erased(person: Person, museum: 
 
 def test_more_of_my_searches_are_a_press_away(registrar: Person, museum: Museum) -> None:
     """Thirty at a time."""
-    for number in range(31):
+    there = museum.ask("GET", "/queries?limit=31")[1]["items"]
+    for number in range(31 - len(there)):
         museum.upload(jpeg(number % 8))
     registrar.go("history")
     rows = registrar.main.locator(".rowline:not(.ghost)")

@@ -27,8 +27,8 @@ SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
-def looking(browser: Browser, museum: Museum, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """Somebody who goes through all views in one window."""
+def looking(browser: Browser, museum: Museum, there: Scene, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Somebody who goes through all views in one window, once there is something to be seen in them."""
     with arriving(browser, museum) as arrive:
         yield arrive(request.param)
 
@@ -45,7 +45,7 @@ def test_a_view_can_be_used_by_everybody_at_every_width(looking: Person, there: 
         page.set_viewport_size({"width": width, "height": height})
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-            page.screenshot(path=PICTURES / f"{view}-{width}-{lang}-{theme}.png")
+            page.screenshot(path=PICTURES / f"{view}-{width}-{lang}-{theme}.png", timeout=30_000)
             if lang == "ru" and (width, theme) in LOOKED_AT:
                 faults += [f"{width} {theme}: {one}" for one in axe(page)]
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
