@@ -58,6 +58,15 @@ export function button(text, {icon: sign, bare, kind, ...props} = {}) {
     sign && icon(sign), !bare && h('span', {}, text));
 }
 
+/** Do `work` when what was just changed is painted; at once in a window that nobody sees, since nothing is painted there. */
+export function painted(work) {
+  if (document.hidden) { work(); return; }
+  let late = 0;
+  const once = () => { if (late) { clearTimeout(late); late = 0; work(); } };
+  late = setTimeout(once, 250);  // the window was hidden meanwhile
+  requestAnimationFrame(() => setTimeout(once));
+}
+
 const regions = {};
 
 /** Say something through the live region: politely, or at once. */

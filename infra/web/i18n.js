@@ -47,19 +47,28 @@ export function has(key) {
   return key in texts;
 }
 
+const formats = new Map();
+
+/** A number's format, made once: making one takes longer than using it. */
+function format(options) {
+  const key = `${locale} ${Object.values(options)}`;
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(locale, options));
+  return formats.get(key);
+}
+
 /** The locale that numbers and dates are written in. */
 export const written = () => locale;
 
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
+  return format({maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
 }
 
 export function score(value, digits = 3) {
-  return new Intl.NumberFormat(locale, {maximumFractionDigits: digits, minimumFractionDigits: digits}).format(value);
+  return format({maximumFractionDigits: digits, minimumFractionDigits: digits}).format(value);
 }
 
 export function percent(share) {
-  return new Intl.NumberFormat(locale, {style: 'percent', maximumFractionDigits: 0}).format(share);
+  return format({maximumFractionDigits: 0, style: 'percent'}).format(share);
 }
 
 /** A probability: never called certain, nor impossible. */

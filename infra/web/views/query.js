@@ -1,7 +1,7 @@
 // One query: its photos, how far it is, and what was found.
 
 import * as api from '../api.js';
-import {button, fill, h, icon, say, toast} from '../dom.js';
+import {button, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, listed, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
@@ -17,6 +17,7 @@ import {SCOPES} from './search.js';
 
 const SHOWN = 10;
 const STORED = 100;
+const LEAST_SHARE = 0.01;  // of the class's votes: less says nothing
 const FIRST_YEAR = -10000;
 const LAST_YEAR = 9999;
 
@@ -43,6 +44,7 @@ export function show(main, params, shell) {
 export function workplace(place, {id, shell, heading, base, changed = () => {}, batch, draftId, next}) {
   let snapshot = null;
   let hits = [];
+  let drawn = null;  // the result whose hits are in the list
   let dialog = null;
   let box = null;
   let ended = false;
@@ -132,15 +134,24 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function state(next) {
     const first = !snapshot;
     snapshot = next;
+    if (isFinal(next)) {
+      performance.mark('museum.result');
+      bars.close();
+      drawHits();  // before all else, which waits until they are painted
+      painted(() => {
+        performance.mark('museum.shown');
+        if (ended) return;
+        if (!photo.querySelector('img')) drawPhotos();
+        finish();
+      });
+      changed('state', next);
+      return;
+    }
     changed('state', next);
     bars.snapshot(next);
     if (first || !photo.querySelector('img')) drawPhotos();
     if (first) drawChips();
-    if (isFinal(next)) {
-      performance.mark('museum.result');
-      finish();
-      requestAnimationFrame(() => performance.mark('museum.shown'));
-    } else if (next.status === 'uploading' && !sending.stateOf(id)) sending.resume(id).then((kept) => { if (!kept && !ended && snapshot.status === 'uploading' && next.uploaded_at === null && snapshot.now - birth(id) > 60) abandoned(); });
+    if (next.status === 'uploading' && !sending.stateOf(id)) sending.resume(id).then((kept) => { if (!kept && !ended && snapshot.status === 'uploading' && next.uploaded_at === null && snapshot.now - birth(id) > 60) abandoned(); });
   }
 
   /** The photos: our own first, since they are here; else the server's. */
@@ -179,15 +190,12 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   function finish() {
     const result = snapshot.result;
-    list.setAttribute('aria-busy', 'false');
     cropButton.disabled = !photo.querySelector('img');
-    bars.close();
-    if (snapshot.status !== 'completed' || !result) { ended_badly(); return; }
-    hits = result.hits;
+    list.setAttribute('aria-busy', 'false');
+    if (!drawHits()) { ended_badly(); return; }
     filters.museums([...(snapshot.filter?.museums || []), ...new Set(hits.map((hit) => hit.object.museum))].sort());
     const verdict = result.verdict || {};
-    const nothing = verdict.similar === false || hits.length === 0;
-    draw_hits(result, nothing);
+    const nothing = isNothing(result);
     classBlock(result.class);
     drawChips();
     const seconds = result.completed_at && snapshot.uploaded_at ? result.completed_at - snapshot.uploaded_at : null;
@@ -205,7 +213,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       jump.classList.add('gone');
     } else if (fieldsTable && !writer && !writing) {
       writing = true;
-      requestAnimationFrame(() => setTimeout(() => write(result, there)));  // the hits are painted first
+      painted(() => write(result, there));
     }
     if (dialog === 'wanted') open(wantedObject);
   }
@@ -240,17 +248,28 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     return h('p', {class: 'soft'}, t('query.calibrated', {n: above, all: hits.length, limit: number(verdict.threshold ?? 0, 3)}));
   }
 
-  function draw_hits(result, nothing) {
+  const isNothing = (result) => result.verdict?.similar === false || result.hits.length === 0;
+
+  /** Show the hits of the result, once; whether there is a result. */
+  function drawHits() {
+    const {status: how, result} = snapshot;
+    if (how !== 'completed' || !result) return false;
+    if (drawn === result) return true;
+    drawn = result;
+    hits = result.hits;
+    const nothing = isNothing(result);
     const options = (hit) => ({threshold: result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
+    const total = result.total ?? hits.length;
     resultsTitle.textContent = nothing && hits.length ? t('query.nearest') : t('query.results');
     results.classList.toggle('nothing', nothing);
     if (nothing && hits.length) {
-      const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, options); under.classList.remove('unseen'); list.querySelector('a')?.focus(); }});
+      const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, options); under.classList.toggle('gone', total <= hits.length); list.querySelector('a')?.focus(); }});
       fill(list, h('li', {class: 'hits-hidden'}, reveal));
     } else showHits(list, hits, options);
-    const total = result.total ?? hits.length;
-    under.classList.toggle('unseen', nothing || total <= hits.length);
+    under.classList.remove('unseen');
+    under.classList.toggle('gone', nothing || total <= hits.length);
     moreButton.querySelector('span').textContent = t('query.more', {n: Math.min(STORED, total) - hits.length});
+    return true;
   }
 
   async function more() {
@@ -261,7 +280,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       hits = next.result.hits;
       const options = (hit) => ({threshold: next.result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
       list.append(...hits.slice(from).map((hit) => hitCard(hit, options(hit))));
-      under.classList.add('unseen');
+      under.classList.add('gone');
       list.children[from]?.querySelector('a.cover')?.focus();
       say(t('query.now_shown', {n: hits.length}));
     } catch (error) { shell.failed(error); } finally { moreButton.disabled = false; }
@@ -301,7 +320,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const row = (one, first) => h('li', {class: first ? 'first' : ''},
       h('button', {type: 'button', class: 'class-take', title: t('class.take'), onclick: () => writer?.takeClass(one.code)},
         h('span', {class: 'class-name'}, nameIt(one)), ' ', h('span', {class: 'num'}, percent(one.confidence)), h('span', {class: 'sr'}, ` ${t('class.take')}`)), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
-    fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).slice(0, 3).map((one) => row(one, false))));
+    fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).filter((one) => one.confidence >= LEAST_SHARE).slice(0, 3).map((one) => row(one, false))));
   }
 
   function banner(there) {
