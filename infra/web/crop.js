@@ -27,7 +27,7 @@ export function between([x1, y1], [x2, y2]) {
 }
 
 /** Where an image that is contained in its box really lies, in pixels of the box. */
-export function shownPart(image) {
+function shownPart(image) {
   const {clientWidth: width, clientHeight: height, naturalWidth, naturalHeight} = image;
   const scale = Math.min(width / (naturalWidth || 1), height / (naturalHeight || 1));
   const [w, hh] = [naturalWidth * scale, naturalHeight * scale];
@@ -63,21 +63,17 @@ export function crop(url, {search, closed, start: first}) {
   const frame = h('div', {class: 'crop-box', tabindex: '0', role: 'application', 'aria-roledescription': t('crop.box'), 'aria-describedby': 'crop-help', onkeydown: keys},
     ['nw', 'ne', 'sw', 'se'].map((corner) => h('i', {class: `grip ${corner}`, data: {corner}})));
   const area = h('div', {class: 'crop', onpointerdown: start, onpointermove: move, onpointerup: stop, onpointercancel: stop}, frame);
-  const dialog = h('dialog', {class: 'cropper', 'aria-labelledby': 'crop-title'}, h('h2', {id: 'crop-title'}, t('crop.start')), h('div', {class: 'crop-photo'}, image, area),
+  const photo = h('div', {class: 'crop-photo'}, image, area);
+  const dialog = h('dialog', {class: 'cropper', 'aria-labelledby': 'crop-title'}, h('h2', {id: 'crop-title'}, t('crop.start')), photo,
     h('p', {id: 'crop-help', class: 'small soft'}, t('crop.help')),
     h('div', {class: 'row end'}, button(t('crop.cancel'), {onclick: () => dialog.close()}), button(t('crop.search'), {icon: 'search', kind: 'primary', onclick: () => done()})));
-  const lay = () => {
-    const part = shownPart(image);
-    for (const side of ['left', 'top', 'width', 'height']) area.style.setProperty(side, `${part[side]}px`);
-    place();
-  };
-  const watcher = new ResizeObserver(lay);
-  watcher.observe(image);
-  image.addEventListener('load', lay);
-  dialog.addEventListener('close', () => { watcher.disconnect(); dialog.remove(); closed(); });
+  const shape = () => { if (image.naturalWidth) photo.style.setProperty('--shape', image.naturalWidth / image.naturalHeight); };
+  image.addEventListener('load', shape);
+  dialog.addEventListener('close', () => { dialog.remove(); closed(); });
   document.body.append(dialog);
   dialog.showModal();
-  lay();
+  shape();
+  place();
   frame.focus();
 
   function done() {

@@ -165,3 +165,29 @@ def test_a_part_may_be_left_alone(registrar: Person) -> None:
     expect(registrar.page.locator("dialog.cropper")).to_have_count(0)
     expect(registrar.button("crop.start")).to_be_focused()
     assert registrar.query == query
+
+
+def test_a_small_photo_is_enlarged_to_choose_a_part(registrar: Person) -> None:
+    """It fills the dialog, and the box stays on it when the window changes."""
+    registrar.search(things.seen_again(things.KNOWN_TOOL))
+    registrar.button("crop.start").click()
+    photo, frame = registrar.page.locator(".crop-photo img"), registrar.page.locator(".crop-box")
+    for width, least in ((1280, 500), (360, 300)):
+        registrar.page.set_viewport_size({"width": width, "height": 900})
+        seen, box = photo.bounding_box(), frame.bounding_box()
+        assert seen
+        assert box
+        assert max(seen["width"], seen["height"]) >= least
+        assert [(box["x"] - seen["x"]) / seen["width"], box["width"] / seen["width"]] == pytest.approx([0.15, 0.7], abs=0.01)
+        assert [(box["y"] - seen["y"]) / seen["height"], box["height"] / seen["height"]] == pytest.approx([0.15, 0.7], abs=0.01)
+
+
+def test_both_photos_have_the_same_room(registrar: Person) -> None:
+    """Also where only one side has other views to choose from."""
+    registrar.search(things.seen_again(things.KNOWN_COIN))
+    registrar.link("hit.compare", within=registrar.hits.first).click()
+    expect(registrar.page.locator("figure:last-child .view")).to_have_count(2)
+    left, right = (lens.bounding_box() for lens in registrar.page.locator(".lens").all())
+    assert left
+    assert right
+    assert (left["width"], left["height"]) == (right["width"], right["height"])
