@@ -33,7 +33,7 @@ export async function prepare(file, limits) {
   }
   try {
     const {width, height} = bitmap;
-    if (Math.min(width, height) < MIN_SIDE) return bad('too-small', {width, height});
+    if (Math.min(width, height) < MIN_SIDE) return bad('too-small', {width: String(width), height: String(height)});
     const large = Math.max(width, height) > SIDE || file.size > 1.5e6 || UNSHOWN.has(kind.type);
     let blob = file;
     let reduced = false;

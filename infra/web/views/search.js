@@ -48,7 +48,7 @@ export function show(main, params, shell) {
   fill(main,
     h('div', {class: 'intro'}, h('h1', {id: 'search-title'}, t('search.title')), h('p', {class: 'lead'}, t('search.lead'))),
     input, camera, bad, drop, ready,
-    h('p', {class: 'reduce'}, reduce, h('label', {for: 'reduce'}, t('search.reduce', {side: SIDE})), h('span', {class: 'soft small'}, t('search.reduce_why'))),
+    h('p', {class: 'reduce'}, reduce, h('label', {for: 'reduce'}, t('search.reduce', {side: String(SIDE)})), h('span', {class: 'soft small'}, t('search.reduce_why'))),
     history);
 
   api.me().then((who) => { limits = who.limits || limits; }).catch(() => {});

@@ -57,7 +57,7 @@ export function show(main, params, shell) {
     const form = h('select', {id: 's-form', onchange: () => { keep('copy.form', form.value); preview(); }}, ['lines', 'cells'].map((one) => h('option', {value: one, selected: pref('copy.form', 'lines') === one}, t(`settings.form.${one}`))));
     const list = h('ol', {class: 'order'});
     const sample = h('pre', {class: 'sample', tabindex: '0', 'aria-label': t('settings.sample')});
-    copying.append(h('div', {class: 'row'}, h('label', {for: 's-form'}, t('settings.form')), form, only, h('label', {for: 's-only'}, t('settings.only'))), h('div', {class: 'order-in'}, list, sample));
+    copying.append(h('div', {class: 'row'}, h('label', {for: 's-form'}, t('settings.form')), form, h('label', {class: 'tick'}, only, t('settings.only'))), h('div', {class: 'order-in'}, list, sample));
     const names = () => ordered(all, settings.copy_order);
     const move = (name, to) => {
       const next = names();
@@ -91,7 +91,7 @@ export function show(main, params, shell) {
   function drawHere() {
     const reduce = h('input', {type: 'checkbox', id: 's-reduce', checked: reducing(), onchange: () => keep('reduce', reduce.checked)});
     const limit = h('p', {class: 'soft small'});
-    here.append(h('p', {class: 'row'}, reduce, h('label', {for: 's-reduce'}, t('search.reduce', {side: SIDE}))), limit,
+    here.append(h('label', {class: 'tick'}, reduce, h('span', {}, t('search.reduce', {side: String(SIDE)}))), limit,
       h('div', {class: 'row'}, button(t('settings.out'), {icon: 'x', onclick: () => { api.forget(); document.dispatchEvent(new CustomEvent('left')); }})));
     api.me().then((who) => { limit.textContent = t('settings.who', {museum: who.museum, owner: who.owner, limit: bytes(who.limits?.max_bytes || 0)}); }).catch(() => {});
   }
