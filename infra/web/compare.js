@@ -31,8 +31,9 @@ function lens(label, changed) {
   let centre = [0.5, 0.5];
   let outline = null;
   const image = h('img', {alt: label, draggable: 'false'});
+  const edge = s('polygon', {points: ''});
   const shape = s('polygon', {points: ''});
-  const over = s('svg', {class: 'outline', viewBox: '0 0 1 1', preserveAspectRatio: 'none', 'aria-hidden': 'true'}, shape);
+  const over = s('svg', {class: 'outline', viewBox: '0 0 1 1', preserveAspectRatio: 'none', 'aria-hidden': 'true'}, edge, shape);
   const stage = h('div', {class: 'stage'}, image, over);
   const node = h('div', {class: 'lens', tabindex: '0', role: 'group', 'aria-label': label, 'aria-describedby': 'zoom-help'}, stage);
   const points = new Map();
@@ -121,7 +122,7 @@ function lens(label, changed) {
       node.setAttribute('aria-label', text);
       const url = picture?.['1280'] || picture?.['320'];
       if (url) image.src = api.address(url); else image.removeAttribute('src');
-      shape.setAttribute('points', outline ? outline.map((point) => point.join(',')).join(' ') : '');
+      for (const one of [edge, shape]) one.setAttribute('points', outline ? outline.map((point) => point.join(',')).join(' ') : '');
       over.classList.toggle('none', !outline);
     },
     local(url) { image.src = url; },
