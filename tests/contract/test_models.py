@@ -20,6 +20,7 @@ from infra.engine.wheels import sha256_of
 from infra.local import models
 from infra.local.models import Site
 from infra.local.part import free_port, running
+from tests.fixtures.stack import wait_for
 from tests.fixtures.triton import small_model, triton_part
 
 STATE = "state"
@@ -105,7 +106,15 @@ def test_a_model_that_triton_cannot_load_leaves_the_live_one_serving(tmp_path: P
         assert site.server.serves("old", old.fingerprint)
         assert live.read(site.store, STATE) == models.alive(old)
     with running(part):
-        assert TritonModels(url).serves("old", old.fingerprint)
+        assert wait_for("the one before", lambda: served_again(url, old.fingerprint), seconds=10)
+
+
+def served_again(url: str, fingerprint: str) -> bool | None:
+    """Whether a server that was away serves a model; nothing while the client waits before it connects again, up to 1 s."""
+    try:
+        return TritonModels(url).serves("old", fingerprint)
+    except Unavailable:
+        return None
 
 
 def test_a_triton_that_is_down_is_unavailable() -> None:

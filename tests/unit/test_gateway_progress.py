@@ -122,8 +122,9 @@ def test_an_end_that_was_announced_while_nobody_was_connected_is_not_missed(worl
     query = world.queried(b"photo")
 
     async def both() -> Reply:
-        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
-        await until(lambda: world.sockets.open_now and world.sockets.open_now[0].topics)
+        told: list[Any] = []
+        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events", answered=told))
+        await until(lambda: any(b"event: " in one.get("body", b"") for one in told))
         world.sockets.there = False
         world.sockets.cut()
         await until(lambda: not world.sockets.open_now)
@@ -160,9 +161,10 @@ def test_silence_shows_that_the_stream_lives_and_storage_is_read_again(
     query = world.queried(b"photo")
 
     async def both() -> Reply:
-        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
+        told: list[Any] = []
+        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events", answered=told))
         await until(lambda: world.sockets.open_now and world.sockets.open_now[0].topics)
-        await asyncio.sleep(0.15)
+        await until(lambda: any(b"still here" in one.get("body", b"") for one in told))
         finish(world, query)  # nobody announces it
         return await asyncio.wait_for(reading, 5)
 
