@@ -139,6 +139,7 @@ class Person:
 
     def find(self) -> str:
         """Press the button that begins the search; the query's id."""
+        expect(self.main.locator(".drop.reading")).to_have_count(0)
         before = self.page.url
         self.page.get_by_role("button", name=self.t("search.go")).click()
         self.page.wait_for_function("(was) => location.href !== was && /#\\/q\\//.test(location.hash)", arg=before)

@@ -173,3 +173,13 @@ def test_a_tiff_goes_up_as_it_is(registrar: Person) -> None:
     registrar.result()
     assert registrar.museum.photo_of(query) == buffer.getvalue()
     assert registrar.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]
+
+
+@pytest.mark.xfail(strict=True, reason="“Найти похожее” does nothing while a further photo is being read")
+def test_a_press_while_a_further_photo_is_read_is_not_lost(registrar: Person) -> None:
+    """The button waits with her, or does not look as if it could be pressed."""
+    registrar.go()
+    photos = [(f"{number}.jpg", "image/jpeg", things.large(things.NEW_COIN)) for number in range(4)]
+    registrar.choose(*photos)
+    registrar.page.get_by_role("button", name=registrar.t("search.go")).click()
+    registrar.page.wait_for_url("**/#/q/**", timeout=8_000)
