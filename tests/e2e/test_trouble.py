@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from infra.local.part import processes_of
@@ -99,8 +100,22 @@ def test_the_gateway_is_killed_before_the_photo_is_told_of(registrar: Person, mu
     registrar.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 64)))
     with held(museum.running, "search-interactive"):
         registrar.find()
+        expect(registrar.main.locator(".progressing")).to_be_visible()
         kill(museum.running, "gateway")
     end_of(registrar)
+
+
+@pytest.mark.xfail(strict=True, reason="A view whose module could not be fetched is not tried again")
+def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_when_it_can_be(registrar: Person) -> None:
+    """The gateway was away at the moment when the result was to be shown for the first time."""
+    registrar.excused.extend(TROUBLE)
+    registrar.page.route("**/views/query.js", lambda route: route.abort())
+    registrar.go()
+    registrar.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 65)))
+    registrar.find()
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t("error.title"))
+    registrar.page.unroute("**/views/query.js")
+    expect(registrar.main.locator(".hits")).to_have_attribute("aria-busy", "false", timeout=10_000)
 
 
 def end_of(person: Person) -> None:
