@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.adapters.onnx import exact
 from functions.embed.crop import RULE
 from functions.pixels import PREPROCESSING, SIZE
 from infra.engine import spec as specs
@@ -256,7 +257,9 @@ def _run(file: Path, inputs: dict[str, Any]) -> dict[str, Floats]:
     """All outputs of a graph, by ONNX Runtime."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    exact(options)
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 

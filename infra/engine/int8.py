@@ -1,8 +1,7 @@
 """Matrix products of eight-bit numbers, written into a graph, and the ranges that they need.
 
 Activations have 256 steps between bounds that were measured beforehand: bounds of the picture itself would make a vector depend
-on its neighbours in the batch. Weights have 255 steps a column, and are unsigned: without VNNI the kernel of signed ones adds two
-products in 16 bits, and cuts what is too large without a word.
+on its neighbours in the batch. Weights have 255 steps a column, and are signed: the kernel of unsigned ones takes twice as long.
 
 Channels differ in size by a factor of a hundred, and one step serves them all. So each is divided by a scale of its own, and the
 rows of the weights behind are multiplied by it: Xiao et al., SmoothQuant, 2023 (arXiv:2211.10438).
@@ -30,7 +29,7 @@ Floats = NDArray[np.float32]
 DOMAIN = "com.microsoft"
 """Of ONNX Runtime's own operator: quantised inputs, float32 output, one kernel."""
 MIDDLE = 128
-"""Zero of a weight, and of an activation that is spread about zero."""
+"""Zero of an activation that is spread about zero."""
 STEPS = 127
 """On either side of it."""
 FINER = 250
@@ -141,8 +140,8 @@ def fine(graph: Graph, x: str, known: Range, weight: Floats, bias: Floats, *, na
 def _factors(graph: Graph, x: Quantised, weight: Floats, layer: str) -> tuple[str, ...]:
     """Inputs of the product: both factors, their scales, their zeros."""
     scale = np.abs(weight).max(axis=0) / np.float32(STEPS)
-    steps = np.rint(weight / np.where(scale > 0, scale, 1)) + MIDDLE
+    steps = np.rint(weight / np.where(scale > 0, scale, 1))
     return (
-        x.tensor, graph.constant(f"{layer}/weight", steps, np.uint8), x.scale, graph.constant(f"{layer}/weight/step", scale),
-        x.zero, graph.constant("middle", MIDDLE, np.uint8),
+        x.tensor, graph.constant(f"{layer}/weight", steps, np.int8), x.scale, graph.constant(f"{layer}/weight/step", scale),
+        x.zero, graph.constant("origin", 0, np.int8),
     )  # fmt: skip

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from functions.adapters import onnx as onnx_adapter
 from functions.pixels import SIZE
 from infra.engine import build, fitting, int8, ranging, recipes, wheels
 from infra.engine import spec as specs
@@ -138,11 +139,28 @@ def test_a_product_does_not_depend_on_its_neighbours() -> None:
     assert (product(batch, known)[0] == product(values, known)[0]).all()
 
 
-def test_weights_are_unsigned() -> None:
-    """Signed ones overflow on processors without VNNI."""
+def test_weights_are_signed() -> None:
+    """The kernel of unsigned ones takes twice as long."""
     graph = Graph("test")
     int8.linear(graph, int8.quantised(graph, "pixels", range_of(tokens()), name="even"), *layer(), name="made")
-    assert graph._constants["made/weight"].data_type == TensorProto.UINT8
+    assert graph._constants["made/weight"].data_type == TensorProto.INT8
+
+
+@pytest.mark.parametrize(("flags", "asked"), [("fma avx512_vnni", ""), ("fma avx_vnni", ""), ("fma avx2", "1"), (None, "1")])
+def test_a_processor_without_vnni_is_asked_for_exact_sums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, asked: str
+) -> None:
+    """Its own kernel cuts them, and the vectors would be others than those of the catalogue."""
+    monkeypatch.setattr(onnx_adapter, "CPUINFO", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor: 0\nflags: {flags}\n")
+    options = onnxruntime.SessionOptions()
+    onnx_adapter.exact(options)
+    try:
+        found = options.get_session_config_entry("session.x64quantprecision")
+    except RuntimeError:  # it was not set
+        found = ""
+    assert found == asked
 
 
 def test_ranges_are_read_as_they_were_written(make: Make) -> None:

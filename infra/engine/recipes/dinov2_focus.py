@@ -81,8 +81,17 @@ def write(source: bytes, graph: Graph) -> Encoded:
 def embedded(graph: Graph, weights: Weights) -> str:
     """Pixels → tokens (batch, 257, 384), CLS first, with their positions."""
     planes = graph.normalised(1 / (255 * np.array(STD)), -np.array(MEAN) / np.array(STD))
+    return placed(graph, weights, planes, *projection(weights))
+
+
+def projection(weights: Weights) -> tuple[Floats, Floats]:
+    """Weight (384, 3, 14, 14) and bias of the convolution that makes a token of each patch."""
     weight = weights(f"{EMBEDDINGS}.patch_embeddings.projection.weight", WIDTH, 3, PATCH, PATCH)
-    bias = weights(f"{EMBEDDINGS}.patch_embeddings.projection.bias", WIDTH)
+    return weight, weights(f"{EMBEDDINGS}.patch_embeddings.projection.bias", WIDTH)
+
+
+def placed(graph: Graph, weights: Weights, planes: str, weight: Floats, bias: Floats) -> str:
+    """Planes (batch, 3, 224, 224) → tokens, by that convolution."""
     inputs = planes, graph.constant("patches/weight", weight), graph.constant("patches/bias", bias)
     patches = graph.node("Conv", *inputs, name="patches", kernel_shape=[PATCH] * 2, strides=[PATCH] * 2)
     rows = graph.node(

