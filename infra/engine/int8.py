@@ -120,10 +120,10 @@ def linear(graph: Graph, x: Quantised, weight: Floats, bias: Floats, *, name: st
     )
 
 
-def fine(graph: Graph, x: str, known: Range, weight: Floats, bias: Floats, *, name: str, layer: str) -> str:
+def fine(graph: Graph, x: str, known: Range, weight: Floats, bias: Floats, *, name: str) -> str:
     """The same of a single token (batch, 1, n) in 16 bits: as its steps and, in a second row, as those of what they leave.
 
-    It costs a row. ``layer``: the name under which its weights are in the graph already.
+    It costs a row.
     """
     step = np.float32(known.first / STEPS)
     scale, zero = graph.constant(f"{name}/step", step), graph.constant("middle", MIDDLE, np.uint8)
@@ -131,17 +131,20 @@ def fine(graph: Graph, x: str, known: Range, weight: Floats, bias: Floats, *, na
     rest = graph.node("Sub", x, graph.node("DequantizeLinear", steps, scale, zero, name=f"{name}/known"), name=f"{name}/rest")
     finer = graph.node("QuantizeLinear", rest, graph.constant(f"{name}/finer", step / FINER), zero, name=f"{name}/rest/steps")
     rows = graph.node("Concat", steps, finer, name=f"{name}/rows", axis=1)
-    factors = _factors(graph, Quantised(tensor=rows, scale=scale, zero=zero), weight, layer)
+    factors = _factors(graph, Quantised(tensor=rows, scale=scale, zero=zero), weight, name)
     both = graph.node("MatMulIntegerToFloat", *factors, name=f"{name}/both", domain=DOMAIN)
     one = graph.node("MatMul", graph.constant("together", [[1, 1 / FINER]]), both, name=f"{name}/product")
-    return graph.node("Add", one, graph.constant(f"{layer}/bias", bias), name=name)
+    return graph.node("Add", one, graph.constant(f"{name}/bias", bias), name=name)
 
 
-def _factors(graph: Graph, x: Quantised, weight: Floats, layer: str) -> tuple[str, ...]:
-    """Inputs of the product: both factors, their scales, their zeros."""
+def _factors(graph: Graph, x: Quantised, weight: Floats, name: str) -> tuple[str, ...]:
+    """Inputs of the product: both factors, their scales, their zeros.
+
+    No two products share a constant: ONNX Runtime, when it is asked for exact sums, converts those of each.
+    """
     scale = np.abs(weight).max(axis=0) / np.float32(STEPS)
     steps = np.rint(weight / np.where(scale > 0, scale, 1))
     return (
-        x.tensor, graph.constant(f"{layer}/weight", steps, np.int8), x.scale, graph.constant(f"{layer}/weight/step", scale),
-        x.zero, graph.constant("origin", 0, np.int8),
+        x.tensor, graph.constant(f"{name}/weight", steps, np.int8), x.scale, graph.constant(f"{name}/weight/step", scale),
+        x.zero, graph.constant(f"{name}/weight/zero", 0, np.int8),
     )  # fmt: skip

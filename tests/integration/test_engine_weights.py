@@ -128,7 +128,7 @@ def test_another_graph_than_the_wheels_is_refused_by_the_name_of_what_it_lacks()
 
 
 def test_the_model_in_eight_bits_answers_as_the_quality_model_does(photos: NDArray[np.uint8]) -> None:
-    """Cosine ≥ 0.995 of each vector and nearly the same saliency, of a graph of less than half the size."""
+    """Cosine ≥ 0.995 of each vector and nearly the same saliency, of a graph of half the size."""
     model = spec.chosen("dinov2-focus-int8")
     assert model.reference == spec.chosen("quality").name
     weights(model.name)

@@ -92,20 +92,22 @@ def range_of(values: Floats, scale: Floats | None = None) -> Range:
     return Range(scale=scale, low=float(even.min()), high=float(even.max()), first=float(np.abs(even).max()) * 2)
 
 
-def product(values: Floats, known: Range, *, single: bool = False) -> Floats:
+def product(values: Floats, known: Range, *, single: bool = False, exact: str = "0") -> Floats:
     """What the graph makes of the layer: of all tokens, or of a single one in 16 bits."""
     graph, (weight, bias) = Graph("test"), layer()
     even = graph.node("Div", "x", graph.constant("scale", known.scale), name="even")
     behind = weight * known.scale[:, None]
     if single:
-        made = int8.fine(graph, even, known, behind, bias, name="made", layer="layer")
+        made = int8.fine(graph, even, known, behind, bias, name="made")
     else:
         made = int8.linear(graph, int8.quantised(graph, even, known, name="even"), behind, bias, name="made")
     nodes, constants = graph._needed([made], "x")
     ends = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, None)] for name in ("x", made))
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(int8.DOMAIN, 1)]
     model = helper.make_model(helper.make_graph(nodes, "test", *ends, constants), opset_imports=opsets, ir_version=8)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", exact)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return np.asarray(session.run([made], {"x": values})[0])
 
 
@@ -161,6 +163,16 @@ def test_a_processor_without_vnni_is_asked_for_exact_sums(
     except RuntimeError:  # it was not set
         found = ""
     assert found == asked
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_exact_sums_are_those_of_a_processor_with_vnni(single: bool) -> None:
+    """Bit for bit: an import there and a search here meet."""
+    if "vnni" not in onnx_adapter.CPUINFO.read_text():
+        pytest.skip("this processor has no VNNI")
+    values = tokens(1) if single else tokens()
+    quick, exact = (product(values, range_of(tokens()), single=single, exact=word) for word in ("0", "1"))
+    assert (quick == exact).all()
 
 
 def test_ranges_are_read_as_they_were_written(make: Make) -> None:

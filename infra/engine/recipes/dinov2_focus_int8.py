@@ -117,7 +117,7 @@ class Block:
         known = self._known[tensor]
         steps = int8.quantised(self._graph, patches, known, name=f"{name}/input")
         many = int8.linear(self._graph, steps, weight, bias, name=f"{name}/linear")
-        return int8.fine(self._graph, first, known, weight, bias, name=f"{name}/first", layer=f"{name}/linear"), many
+        return int8.fine(self._graph, first, known, weight, bias, name=f"{name}/first"), many
 
     def _added(self, made: tuple[str, str], before: tuple[str, str], name: str) -> tuple[str, str]:
         """The two shortcuts."""
