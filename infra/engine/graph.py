@@ -104,8 +104,9 @@ class Graph:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape]) for name, (_, shape) in outputs.items()],
             constants,
         )
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="museum-search")
+        domains = sorted({node.domain for node in nodes} - {""})
+        opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="museum-search")
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
 

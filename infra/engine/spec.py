@@ -71,11 +71,19 @@ class Spec:
     tensorrt: TensorRT
     folder: Path
     """Where ``model.toml`` lies."""
+    reference: str | None = None
+    """The model whose vectors this one gives in eight bits, by measured ranges: it has that one's whitening, and is built only if
+    the two agree."""
 
     @property
     def whitening_file(self) -> Path:
         """The whitening, where there is one."""
-        return self.folder / "whitening.npz"
+        return (self.folder.parent / self.reference if self.reference else self.folder) / "whitening.npz"
+
+    @property
+    def ranges_file(self) -> Path:
+        """The measured ranges, where there is a reference."""
+        return self.folder / "ranges.npz"
 
 
 def read(folder: Path) -> Spec:
@@ -85,8 +93,8 @@ def read(folder: Path) -> Spec:
         table = tomllib.loads(file.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise BuildError(f"{file}: expected a model's description: {error}") from None
-    known = {item.name for item in fields(Spec)} - {"name", "folder", "source", "tensorrt"}
-    _only(file, table, {*known, "source", "tensorrt"})
+    known = {item.name for item in fields(Spec)} - {"name", "folder"}
+    _only(file, table, known)
     source, tensorrt = _get(file, table, "source", dict), _get(file, table, "tensorrt", dict)
     spec = Spec(
         name=folder.name,
@@ -101,9 +109,12 @@ def read(folder: Path) -> Spec:
         max_batch=_get(file, table, "max_batch", int),
         source=_source(file, source),
         tensorrt=_tensorrt(file, tensorrt),
+        reference=_get(file, table, "reference", str) if "reference" in table else None,
     )
     if spec.recipe not in all_recipes():
         raise BuildError(f"{file}: recipe: expected one of {', '.join(all_recipes())}, found {spec.recipe!r}")
+    if spec.reference is not None:
+        _refers(file, spec)
     if not 1 <= spec.max_batch <= MOST:
         raise BuildError(f"{file}: max_batch: expected 1 to {MOST}, found {spec.max_batch}")
     if spec.dim > spec.features or (not spec.whitening and spec.dim != spec.features):
@@ -137,6 +148,19 @@ def all_recipes() -> list[str]:
 def recipe_file(recipe: str) -> Path:
     """Where a recipe's code lies."""
     return next(file for path in recipes.__path__ if (file := Path(path) / f"{recipe}.py").is_file())
+
+
+def _refers(file: Path, spec: Spec) -> None:
+    """A reference is another model of the repository, with the same vectors and none of its own."""
+    folder = file.parent.parent / str(spec.reference)
+    if folder == file.parent or not (folder / FILE).is_file():
+        raise BuildError(f"{file}: reference: expected another model of {folder.parent}, found {spec.reference!r}")
+    if further := tomllib.loads((folder / FILE).read_text()).get("reference"):  # before it is read: two may refer to each other
+        raise BuildError(f"{file}: reference: expected a model without one, found {folder.name}, which refers to {further}")
+    other = read(folder)
+    ours, theirs = ((one.features, one.whitening, one.dim, one.saliency) for one in (spec, other))
+    if ours != theirs:
+        raise BuildError(f"{file}: expected features, whitening, dim and saliency of {other.name}, {theirs}, found {ours}")
 
 
 def _source(file: Path, table: Mapping[str, Any]) -> Source:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from functions.adapters.onnx import exact
 from functions.embed.crop import LARGEST, RULE, proposed
 from functions.embed.view import object_of
 from functions.pixels import pixels
@@ -104,6 +105,7 @@ def onnx_see(file: Path, *, vector: str = "embedding") -> See:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    exact(options)
     session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 

@@ -14,9 +14,10 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from functions.pixels import SIZE, pixels
-from infra.engine import checkpoint, spec, wheels
+from infra.engine import build, checkpoint, spec, wheels
 from infra.engine.errors import BuildError
 from infra.engine.graph import Graph
+from infra.engine.plan import parity
 from infra.engine.recipes import dinov2_focus, efficientnet_lite0
 from infra.local import stamps
 from tests.servers import missing
@@ -124,6 +125,20 @@ def test_another_graph_than_the_wheels_is_refused_by_the_name_of_what_it_lacks()
         BuildError, match=r"expected /backbone/encoder/layer\.5/mlp/fc1/MatMul of shape \(384, 1536\), found nothing"
     ):
         dinov2_focus.write(model.SerializeToString(), Graph("test"))
+
+
+def test_the_model_in_eight_bits_answers_as_the_quality_model_does(photos: NDArray[np.uint8]) -> None:
+    """Cosine ≥ 0.995 of each vector and nearly the same saliency, of a graph of half the size."""
+    model = spec.chosen("dinov2-focus-int8")
+    assert model.reference == spec.chosen("quality").name
+    weights(model.name)
+    reference, graphs = (build.graphs(spec.chosen(name), wheels.cache_folder()) for name in ("quality", model.name))
+    wanted, found = (run(one[build.WHOLE], ["embedding", "saliency"], {"pixels": photos}) for one in (reference, graphs))
+    assert (wanted[0] * found[0]).sum(axis=1).min() >= parity.MIN_COSINE
+    assert np.abs(wanted[1] - found[1]).mean(axis=(1, 2)).max() <= parity.MAX_SALIENCY
+    assert len(graphs[build.ENCODER]) < len(reference[build.ENCODER]) / 2
+    alone = run(graphs[build.WHOLE], ["embedding"], {"pixels": photos[:1]})[0]
+    assert np.abs(alone[0] - found[0][0]).max() < 1e-5, "a vector does not depend on its neighbours in the batch"
 
 
 # fast

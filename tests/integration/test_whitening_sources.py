@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.engine import fitting, spec, wheels, whitening
+from infra.engine import fitting, int8, ranging, spec, wheels, whitening
 from infra.engine.whitening import Whitening, WhiteningError
 from infra.evaluation.dataset import gallery_of
 from infra.evaluation.split import half_of
 
 GETTY = Path(__file__).resolve().parents[3] / "shared" / "getty"
-WHITENED = [model for model in spec.all_of().values() if model.whitening]
+WHITENED = [model for model in spec.all_of().values() if model.whitening and not model.reference]
+MEASURED = [model for model in spec.all_of().values() if model.reference]
 
 
 def test_no_object_that_is_evaluated_is_fitted_on() -> None:
@@ -39,6 +40,26 @@ def test_a_committed_whitening_says_how_it_can_be_had_again(model: spec.Spec) ->
     assert about["command"].startswith(f"museum models whiten {model.name}")
     assert about["seed"] == fitting.SEED
     assert any("CC BY 4.0" in source for source in about["sources"])
+
+
+@pytest.mark.parametrize("model", MEASURED, ids=lambda model: model.name)
+def test_committed_ranges_say_how_they_can_be_had_again(model: spec.Spec) -> None:
+    """A range for each tensor of the recipe, and the command, the seed and the source beside a small file."""
+    found = int8.read(model)
+    assert {name: len(one.scale) for name, one in found.items()} == {
+        name: width for name, (_, width) in ranging.tensors().items()
+    }
+    about = json.loads((model.folder / ranging.ABOUT).read_text())
+    assert about["command"] == f"python -m infra.engine.ranging {model.name}"
+    assert about["seed"] == ranging.SEED
+    assert "sha1 even" in about["sources"][0]
+
+
+def test_no_photograph_that_models_are_compared_on_has_been_measured() -> None:
+    """The demo's objects by halves, and nothing else."""
+    measured, compared = (ranging.demo(wheels.cache_folder(), half) for half in ("train", "test"))
+    assert not {photo.object_id for photo in measured} & {photo.object_id for photo in compared}
+    assert min(len(measured), len(compared)) > 100
 
 
 def test_a_whitening_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -263,16 +263,18 @@ def test_a_damaged_description_says_what_to_remove(make: Make, cache: Path) -> N
 
 
 def test_every_model_of_the_repository_is_described_and_the_tiers_are_there() -> None:
-    """One of each tier, the default's first."""
+    """The default's first, and of a tier the one that is meant by it."""
     found = specs.all_of()
-    assert [(spec.name, spec.tier) for spec in found.values()] == [("dinov2-focus", "quality"), ("efficientnet-lite0", "fast")]
+    assert [(spec.name, spec.tier) for spec in found.values()] == [
+        ("dinov2-focus", "quality"), ("dinov2-focus-int8", "quality"), ("efficientnet-lite0", "fast"),
+    ]  # fmt: skip
     assert specs.chosen("fast") is not None
     assert specs.chosen("dinov2-focus") == specs.chosen("quality")
 
 
 def test_a_model_that_is_not_there_is_refused_with_those_that_are() -> None:
     """Names and tiers."""
-    with pytest.raises(BuildError, match=r"found 'slow': there are dinov2-focus \(quality\), efficientnet-lite0 \(fast\)"):
+    with pytest.raises(BuildError, match=r"found 'slow': there are dinov2-focus \(quality\), dinov2-focus-int8 \(quality\), "):
         specs.chosen("slow")
 
 

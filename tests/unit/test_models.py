@@ -296,7 +296,7 @@ def test_the_build_command_builds_the_others_where_one_cannot_be_built(monkeypat
     }  # fmt: skip
     assert "dinov2-focus (quality): already built, 256 values" in answer.stderr
     assert "efficientnet-lite0: whitening.npz is not there" in answer.stderr
-    assert "not built: efficientnet-lite0" in answer.stderr
+    assert "not built: dinov2-focus-int8, efficientnet-lite0" in answer.stderr
 
 
 def test_a_model_that_is_not_there_is_named_with_those_that_are() -> None:

@@ -71,7 +71,10 @@ def test_set_up_prepares_the_model_that_the_environment_names(word: str, monkeyp
 def test_set_up_refuses_a_model_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what there is."""
     monkeypatch.setenv("MUSEUM_MODEL", "best")
-    with pytest.raises(SetupError, match=r"found 'best': there are dinov2-focus \(quality\), efficientnet-lite0 \(fast\)"):
+    with pytest.raises(
+        SetupError,
+        match=r"found 'best': there are dinov2-focus \(quality\), dinov2-focus-int8 \(quality\), efficientnet-lite0 \(fast\)",
+    ):
         setup.chosen_model()
 
 

@@ -13,7 +13,7 @@ Architecture: Oquab et al., DINOv2, 2023 (arXiv:2304.07193).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -29,6 +29,8 @@ SIDE = SIZE // PATCH
 TOKENS = 1 + SIDE * SIDE
 DESCRIBING = (9, 10, 11)
 """Blocks, counted from one, whose tokens describe the picture."""
+ORDERS: Mapping[str, Sequence[int]] = {"query": (0, 2, 1, 3), "key": (0, 2, 3, 1), "value": (0, 2, 1, 3)}
+"""Axes of each part of an attention, from (batch, token, head, value)."""
 NORM_EPSILON, DECODER_EPSILON = 1e-6, 1e-5
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -79,8 +81,17 @@ def write(source: bytes, graph: Graph) -> Encoded:
 def embedded(graph: Graph, weights: Weights) -> str:
     """Pixels → tokens (batch, 257, 384), CLS first, with their positions."""
     planes = graph.normalised(1 / (255 * np.array(STD)), -np.array(MEAN) / np.array(STD))
+    return placed(graph, weights, planes, *projection(weights))
+
+
+def projection(weights: Weights) -> tuple[Floats, Floats]:
+    """Weight (384, 3, 14, 14) and bias of the convolution that makes a token of each patch."""
     weight = weights(f"{EMBEDDINGS}.patch_embeddings.projection.weight", WIDTH, 3, PATCH, PATCH)
-    bias = weights(f"{EMBEDDINGS}.patch_embeddings.projection.bias", WIDTH)
+    return weight, weights(f"{EMBEDDINGS}.patch_embeddings.projection.bias", WIDTH)
+
+
+def placed(graph: Graph, weights: Weights, planes: str, weight: Floats, bias: Floats) -> str:
+    """Planes (batch, 3, 224, 224) → tokens, by that convolution."""
     inputs = planes, graph.constant("patches/weight", weight), graph.constant("patches/bias", bias)
     patches = graph.node("Conv", *inputs, name="patches", kernel_shape=[PATCH] * 2, strides=[PATCH] * 2)
     rows = graph.node(
@@ -141,18 +152,33 @@ def scaled_linear(weights: Weights, block: int, layer: str, scale: str, inputs: 
 
 def attended(graph: Graph, weights: Weights, tokens: str, block: int) -> str:
     """Multi-head self-attention before its output layer: (batch, 257, 384) → the same shape."""
-    name, size = f"block{block}/attention", WIDTH // HEADS
+    name = f"block{block}/attention"
     heads: dict[str, str] = {}
-    for part, order in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])):
-        weight, bias = weights.linear(block, f"attention.attention.{part}", WIDTH, WIDTH)
-        factor = np.float32(size**-0.5 if part == "query" else 1)  # 1/8: exact
-        made = graph.linear(tokens, weight * factor, bias * factor, name=f"{name}/{part}")
-        split = graph.reshaped(made, [-1, TOKENS, HEADS, size], name=f"{name}/{part}/heads")
-        heads[part] = graph.node("Transpose", split, name=f"{name}/{part}/turned", perm=order)
+    for part, order in ORDERS.items():
+        made = graph.linear(tokens, *attention_linear(weights, block, part), name=f"{name}/{part}")
+        heads[part] = in_heads(graph, made, order, name=f"{name}/{part}")
+    return mixed(graph, heads, name=name)
+
+
+def attention_linear(weights: Weights, block: int, part: str) -> tuple[Floats, Floats]:
+    """Query, key or value of a block, with the attention's scale in the query."""
+    weight, bias = weights.linear(block, f"attention.attention.{part}", WIDTH, WIDTH)
+    factor = np.float32((WIDTH // HEADS) ** -0.5 if part == "query" else 1)  # 1/8: exact
+    return weight * factor, bias * factor
+
+
+def in_heads(graph: Graph, x: str, order: Sequence[int], *, name: str) -> str:
+    """(batch, 257, 384) → (batch, 6, …), its axes in an order."""
+    split = graph.reshaped(x, [-1, TOKENS, HEADS, WIDTH // HEADS], name=f"{name}/heads")
+    return graph.node("Transpose", split, name=f"{name}/turned", perm=list(order))
+
+
+def mixed(graph: Graph, heads: Mapping[str, str], *, name: str) -> str:
+    """Query, key and value in heads → the values by their shares, heads joined: (batch, 257, 384)."""
     scores = graph.node("MatMul", heads["query"], heads["key"], name=f"{name}/scores")
     shares = graph.node("Softmax", scores, name=f"{name}/softmax", axis=-1)
-    mixed = graph.node("MatMul", shares, heads["value"], name=f"{name}/mixed")
-    turned = graph.node("Transpose", mixed, name=f"{name}/mixed/turned", perm=[0, 2, 1, 3])
+    made = graph.node("MatMul", shares, heads["value"], name=f"{name}/mixed")
+    turned = graph.node("Transpose", made, name=f"{name}/mixed/turned", perm=[0, 2, 1, 3])
     return graph.reshaped(turned, [-1, TOKENS, WIDTH], name=f"{name}/joined")
 
 
