@@ -25,7 +25,7 @@ LOOKED_AT = 300
 """Queries that one page looks at most at, to find those of a batch."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Cursor = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Cursor = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
 
 
 def calls(parts: Parts) -> list[Call]:

@@ -65,7 +65,7 @@ QUERY: dict[str, Any] = {
     "name": Words,
     "kind": Literal["all", "drafts"],
     "batch": Words,
-    "query": Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")],
+    "query": Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")],
     "cursor": Handle,
     "limit": Limit,
 }

@@ -16,7 +16,7 @@ Scope = Literal["mine", "others", "all"]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Year = Annotated[int, Meta(ge=-10_000, le=9999)]
 Code = Annotated[int, Meta(ge=1, le=99)]
-Handle = Annotated[str, Meta(min_length=1, max_length=1500, pattern="^[A-Za-z0-9_-]+$")]
+Handle = Annotated[str, Meta(min_length=1, max_length=1500, pattern="^[A-Za-z0-9_-]+$(?!\\n)")]
 """An object's ``{id}``."""
 
 
@@ -40,7 +40,7 @@ class Photo(Given, frozen=True, kw_only=True):
     """A photo that is about to be uploaded."""
 
     filename: Name
-    content_type: Annotated[str, Meta(max_length=100, pattern="^image/[a-z0-9.+-]+$")]
+    content_type: Annotated[str, Meta(max_length=100, pattern="^image/[a-z0-9.+-]+$(?!\\n)")]
     size: Annotated[int, Meta(ge=1)]
     """Bytes."""
 
@@ -49,7 +49,7 @@ class Upload(Given, frozen=True, kw_only=True):
     """A query to be: one photo, or the ``parts`` of one object."""
 
     filename: Name
-    content_type: Annotated[str, Meta(max_length=100, pattern="^image/[a-z0-9.+-]+$")]
+    content_type: Annotated[str, Meta(max_length=100, pattern="^image/[a-z0-9.+-]+$(?!\\n)")]
     size: Annotated[int, Meta(ge=1)]
     parts: Annotated[tuple[Photo, ...], Meta(max_length=MAX_PHOTOS)] = ()
     """All the photos of the object, where there are several; the fields above are then those of the first."""
@@ -290,7 +290,7 @@ class ObjectPatch(Given, frozen=True, kw_only=True):
 class DraftGiven(Given, frozen=True, kw_only=True):
     """A draft to be."""
 
-    query: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    query: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$(?!\\n)")] | None = None
     """Whose photos become the draft's."""
     batch: Annotated[str, Meta(max_length=200)] | None = None
     """``null``: the query's."""

@@ -497,6 +497,7 @@ def test_a_filter_that_cannot_be_is_refused_at_once(world: GatewayWorld, wrong: 
         ({"size": 40_000_001}, (413, "too-large")),
         ({"size": 0}, (422, "bad-request")),
         ({"content_type": "text/html"}, (422, "bad-request")),
+        ({"content_type": "image/jpeg\n"}, (422, "bad-request")),
         ({"filename": ""}, (422, "bad-request")),
         ({"filename": "x" * 201}, (422, "bad-request")),
         ({"parts": [{"filename": "a", "content_type": "image/png", "size": 1}] * 9}, (422, "bad-request")),
