@@ -25,9 +25,9 @@ ARGUMENTS = [
 Arrive = Callable[..., Person]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window. Of these tests alone: while Playwright is open, no other loop of asyncio runs."""
     if not BROWSER.exists():
         missing(f"{BROWSER} is missing: run `python3 -m infra.local.setup --dev` as root, or `apt-get install chromium`")
     with sync_playwright() as playwright:
@@ -36,14 +36,14 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def museum(browser: Browser, running: Running) -> Iterator[Museum]:
     """A museum with a catalogue. After a browser was found: without one there is nothing to furnish it for."""
     with furnished(running) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def there(museum: Museum) -> Scene:
     """Searches and cards to look at."""
     return scene(museum)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import http.server
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
-ARGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update")
 Run = Callable[..., Any]
 
 
@@ -25,24 +24,18 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
+def run(browser: Browser) -> Iterator[Run]:
     """Call ``run(module, expression, value)``: the expression sees the module as ``m`` and the value as ``v``."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    browser_path = shutil.which("chromium")
-    if browser_path is None:
-        pytest.skip("no chromium: apt-get install chromium")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(WEB)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=list(ARGS))
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/icon.svg")
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/icon.svg")
 
-        def call(module: str, expression: str, value: Any = None) -> Any:
-            return page.evaluate(f"async (v) => {{ const m = await import('/{module}.js'); return {expression}; }}", value)
+    def call(module: str, expression: str, value: Any = None) -> Any:
+        return page.evaluate(f"async (v) => {{ const m = await import('/{module}.js'); return {expression}; }}", value)
 
-        yield call
-        browser.close()
+    yield call
+    page.close()
     server.shutdown()
     server.server_close()
 
