@@ -57,6 +57,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let removed = false;
   let held = false;
   let findable = false;
+  let begun = false;
   const ends = [];
   let undone = [];
   let done = [];
@@ -342,12 +343,14 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   const valueOf = (name, offer) => (name === 'TypologyGK' ? String(classOf(fields.classes, offer.value)?.code ?? offer.value) : offer.value);
 
   function take(name, offer) {
+    if (!begun) { ready.then(() => take(name, offer)); return; }
     const value = valueOf(name, offer);
     set(name, value, {object: offer.sources[0]?.id, value});
     say(t('card.taken_said', {name: fields.label(name)}));
   }
 
   function takeAll() {
+    if (!begun) { ready.then(takeAll); return; }
     if (held || state === 'linked') return;
     remember('');
     let count = 0;
@@ -554,6 +557,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** Checked: what is marked is shown once more, all at once, and confirmed together. */
   async function check() {
+    if (!begun) await ready;
     if (held || state === 'linked') return;
     if (wrongNow()) { toast(t('save.wrong'), {kind: 'bad'}); node.querySelector('[aria-invalid="true"]')?.focus(); return; }
     const left = toConfirm();
@@ -675,7 +679,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   render();
-  const ready = begin().catch(shell.failed);
+  const ready = begin().catch(shell.failed).finally(() => { begun = true; });  // what is pressed before the draft is here waits for it
 
   return {
     hold, takeAll, takeClass, takeFrom, linkTo, check, ready, save, node, allButton,
