@@ -16,13 +16,13 @@ from functions.adapters.s3 import S3Store
 from functions.catalogue.classes import BY_CODE, UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME
 from functions.catalogue.hits import SHOWN
-from functions.catalogue.keys import record_key
-from functions.catalogue.record import BadRecord, parse, visible
 from functions.cli.client import Found, Searcher, TimedOut
 from functions.cli.common import json_option, plain, printable, running_stack, state_option
 from functions.errors import MuseumError
+from functions.gateway.records import record_of
 from functions.ports import ObjectStore
 from functions.results import Hit, Result, encode
+from functions.runtime.settings import Buckets
 
 console = Console(highlight=False)
 
@@ -56,7 +56,7 @@ def search_command(state: Path, as_json: bool, top: int, timeout: float, photos:
         for photo in photos:
             try:
                 found = searcher.search(photo, timeout=timeout)
-                found = replace(found, result=with_records(found.result, top, store, settings.museum_bucket_catalogue))
+                found = replace(found, result=with_records(found.result, top, store, settings.buckets))
             except (TimedOut, OSError, MuseumError) as error:
                 failed = True
                 unread = isinstance(error, OSError) and error.strerror
@@ -75,25 +75,16 @@ def search_command(state: Path, as_json: bool, top: int, timeout: float, photos:
     raise SystemExit(1 if failed else 0)
 
 
-def with_records(result: Result, top: int, store: ObjectStore, bucket: str) -> Result:
+def with_records(result: Result, top: int, store: ObjectStore, buckets: Buckets) -> Result:
     """The result with the records of ``top`` hits: search reads those of the first ten, and who wants more waits for more."""
     return replace(
-        result, hits=[with_record(hit, result.museum, store, bucket) if hit.rank <= top else hit for hit in result.hits]
+        result, hits=[with_record(hit, result.museum, store, buckets) if hit.rank <= top else hit for hit in result.hits]
     )
 
 
-def with_record(hit: Hit, viewer: str, store: ObjectStore, bucket: str) -> Hit:
-    """A hit beyond the first ten with the fields of its record that the searcher may see; without where it cannot be read."""
-    if hit.rank <= SHOWN:
-        return hit
-    found = store.get(bucket, record_key(hit.museum, hit.object_id))
-    if found is None:
-        return hit
-    try:
-        seen = visible(parse(found.body, museum=hit.museum, object_id=hit.object_id), viewer)
-    except BadRecord:
-        return hit
-    return replace(hit, record=dict(seen.fields)) if seen else hit
+def with_record(hit: Hit, viewer: str, store: ObjectStore, buckets: Buckets) -> Hit:
+    """A hit with the fields of its record that the searcher may see; without where it cannot be read."""
+    return replace(hit, record=record_of(hit, viewer, store, buckets))
 
 
 def as_data(found: Found, top: int) -> dict[str, Any]:
