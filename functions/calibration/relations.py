@@ -78,7 +78,7 @@ def must_be_enough(objects: Sequence[Hashable], what: str) -> None:
     """Raises ``ValueError`` with the numbers where pairs, given by their objects, are too few to stand on."""
     if not enough(objects):
         raise ValueError(
-            f"{len(objects)} {what} of {len(set(objects))} objects, at least {MIN_PAIRS} of {MIN_OBJECTS} are needed"
+            f"{len(objects)} {what} of {len(set(objects))} objects, {MIN_PAIRS} of {MIN_OBJECTS} objects or more are needed"
         )
 
 

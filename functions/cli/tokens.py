@@ -77,7 +77,10 @@ def add_command(state: Path, as_json: bool, file: Path | None, museum: str, owne
         tokens.keep(file_of(state, file), token, museum=museum, owner=owner, roles=(role,), days=days)
     except Problem as problem:
         raise click.ClickException(problem.detail) from None
-    click.echo(json.dumps({"token": token, "name": fingerprint(token)[:SHOWN]}) if as_json else token)
+    name = fingerprint(token)[:SHOWN]
+    click.echo(json.dumps({"token": token, "name": name}) if as_json else token)
+    if not as_json:
+        click.echo(f"named {name} in `museum tokens list`; on the page it stands behind #token= in the address", err=True)
 
 
 @tokens_command.command("list")

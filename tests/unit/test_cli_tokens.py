@@ -26,7 +26,8 @@ def test_a_token_is_made_listed_and_taken_away(tmp_path: Path) -> None:
     where = ["--file", str(file)]
     made = run("add", "--owner", "anna", "--museum", "north", "--days", "7", *where)
     assert made.exit_code == 0
-    token = made.output.strip()
+    token = made.stdout.strip()
+    assert token not in made.stderr
     who = door.identity(f"Bearer {token}", "", reading=False)
     assert (who.museum, who.owner, who.roles) == ("north", "anna", ("registrar",))
     assert 6 * 86_400 < who.expires - time.time() < 8 * 86_400
