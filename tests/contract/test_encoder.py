@@ -26,6 +26,7 @@ from functions.events import Lane
 from functions.ports import Encoder, Pixels
 from infra.engine import forms
 from infra.local.part import Part, free_port, processes_of, running
+from tests.fixtures.stack import wait_for
 from tests.fixtures.triton import SMALL, Served, small_model, triton_part
 
 OTHER = "0123456789abcdef" * 4
@@ -80,6 +81,44 @@ def paused(processes: list[int]) -> Iterator[None]:
     finally:
         for process in processes:
             os.kill(process, signal.SIGCONT)
+
+
+GATE = """
+
+class TritonPythonModel(TritonPythonModel):
+    def execute(self, requests):
+        with open({log!r}, "a") as log:
+            log.writelines(f"{{pb_utils.get_input_tensor_by_name(one, 'pixels').as_numpy().max()}}\\n" for one in requests)
+        while os.path.exists({gate!r}):
+            time.sleep(0.01)
+        return super().execute(requests)
+"""
+
+
+class Gate:
+    """Holds the model's processes in their work, alive and answering Triton, and keeps the order in which pictures are taken.
+
+    A process that is stopped by a signal is soon held for dead by Triton, which starts another.
+    """
+
+    def __init__(self, folder: Path, repository: Path) -> None:
+        self._shut, self._log = folder / "shut", folder / "taken"
+        (program,) = repository.glob(f"{SMALL}/*/{forms.PROGRAM}")
+        added = GATE.format(gate=str(self._shut), log=str(self._log))
+        program.write_text(program.read_text() + "\nimport os, time\nimport triton_python_backend_utils as pb_utils\n" + added)
+
+    @contextlib.contextmanager
+    def shut(self) -> Iterator[None]:
+        """Nothing is computed until the block ends."""
+        self._shut.touch()
+        try:
+            yield
+        finally:
+            self._shut.unlink()
+
+    def taken(self) -> list[int]:
+        """The brightest value of each picture, in the order in which the processes took them."""
+        return [int(line) for line in self._log.read_text().split()]
 
 
 def stubs_of(part: Part) -> list[int]:
@@ -279,6 +318,7 @@ def test_a_full_queue_makes_it_unavailable_at_once(tmp_path: Path) -> None:
     """The queue is bounded: what does not fit waits in RabbitMQ, not in Triton's memory."""
     repository, port = tmp_path / "models", free_port()
     model = forms.assemble(small_model(tmp_path / "built"), repository)
+    gate = Gate(tmp_path, repository)
     part = triton_part(tmp_path, repository, port)
     encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL, timeout=5.0)
 
@@ -289,7 +329,7 @@ def test_a_full_queue_makes_it_unavailable_at_once(tmp_path: Path) -> None:
             return str(error)
         return "vectors"
 
-    with running(part), paused(stubs_of(part)), ThreadPoolExecutor(120) as pool:
+    with running(part), gate.shut(), ThreadPoolExecutor(120) as pool:
         answers = list(pool.map(answer, range(120)))
     assert any("maximum queue size" in found for found in answers), set(answers)
 
@@ -302,6 +342,7 @@ def test_a_picture_that_waited_too_long_in_the_queue_makes_it_unavailable(tmp_pa
     text = config.read_text()
     assert "default_timeout_microseconds: 20000000" in text
     config.write_text(text.replace("default_timeout_microseconds: 20000000", "default_timeout_microseconds: 100000"))
+    gate = Gate(tmp_path, repository)
     part = triton_part(tmp_path, repository, port)
     encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL)
 
@@ -313,9 +354,11 @@ def test_a_picture_that_waited_too_long_in_the_queue_makes_it_unavailable(tmp_pa
         return "vectors"
 
     with running(part), ThreadPoolExecutor(40) as pool:
-        with paused(stubs_of(part)):
+        with gate.shut():
             asked = [pool.submit(answer, number) for number in range(40)]
-            settled(part, at_least=8)  # two looks, 0.2 s apart
+            waiting = "nv_inference_pending_request_count"  # 36: the others have begun
+            wait_for("all requests", lambda: metric(part, waiting) + sum(one.done() for one in asked) >= 36 or None, seconds=20)
+            time.sleep(0.2)  # longer than a picture may wait
         answers = {one.result() for one in asked}
     assert any("timeout expired" in found for found in answers), answers
     assert "vectors" in answers, "what a process had taken is answered when it goes on"
@@ -352,24 +395,27 @@ def test_a_person_is_served_before_an_import_that_came_earlier(tmp_path: Path, l
     """Forty pictures of an import wait when four more come: in the interactive lane they overtake, in the bulk lane they wait."""
     repository, port = tmp_path / "models", free_port()
     model = forms.assemble(small_model(tmp_path / "built"), repository)
+    gate = Gate(tmp_path, repository)
     part = triton_part(tmp_path, repository, port)
     encoder = TritonEncoder(f"127.0.0.1:{port}", SMALL)
-    done: list[str] = []
+    of_import, of_person = 100, 200
 
-    def ask(name: str, lane: Lane) -> None:
-        encoder.encode(pictures(1), fingerprint=model.fingerprint, lane=lane)
-        done.append(name)
+    def ask(value: int, lane: Lane) -> None:
+        encoder.encode(np.full((1, 224, 224, 3), value, np.uint8), fingerprint=model.fingerprint, lane=lane)
 
     with running(part), ThreadPoolExecutor(44) as pool:
-        with paused(stubs_of(part)):
-            asked = [pool.submit(ask, "import", "bulk") for _ in range(40)]
-            waiting = settled(part, at_least=36)  # two have begun
-            asked += [pool.submit(ask, "person", lane) for _ in range(4)]
-            settled(part, at_least=waiting + 4)
+        with gate.shut():
+            asked = [pool.submit(ask, of_import, "bulk") for _ in range(40)]
+            settled(part, at_least=36)  # two have begun, two may be on their way to the processes
+            asked += [pool.submit(ask, of_person, lane) for _ in range(4)]
+            settled(part, at_least=40)
         for one in asked:
             one.result()
-    imports_before = [done[:place].count("import") for place, name in enumerate(done) if name == "person"]
-    assert (max(imports_before) <= 8) is first, done  # not even a batch of eight is waited for
+    taken = [value for value in gate.taken() if value]  # without the warm-up's black picture
+    assert taken.count(of_person) == 4
+    assert taken.count(of_import) == 40
+    imports_before = [taken[:place].count(of_import) for place, value in enumerate(taken) if value == of_person]
+    assert (max(imports_before) <= 8) is first, taken  # not even a batch of eight is waited for
 
 
 def test_triton_tells_prometheus_how_long_pictures_waited_and_were_computed(small_triton: tuple[Served, Part]) -> None:
