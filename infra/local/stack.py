@@ -46,7 +46,15 @@ ADDRESSES = {
 }
 """What is not started where the environment names one."""
 
+PER_OWNER = 2
+"""Queries of one owner in the queues at most, where the machine has the cores for it."""
+
 Say = Callable[[str], None]
+
+
+def in_flight(cores: int) -> int:
+    """Queries of one owner that are computed at once: with half of the cores, a batch leaves the other half to somebody else."""
+    return max(1, min(PER_OWNER, cores // 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +178,7 @@ class Stack:
             "MUSEUM_TOKENS": str(self.folder / "tokens.json"),
             "MUSEUM_WEB": str(WEB),
             "MUSEUM_SECURE_COOKIE": "off",
+            "MUSEUM_IN_FLIGHT": str(in_flight(os.cpu_count() or 1)),
         }
 
     def _function(self, step: str, lane: Lane, threads: int) -> Part:

@@ -19,7 +19,7 @@ from functions.cli.importing import Report
 from functions.errors import Unavailable
 from functions.results import Hit, Result
 from infra.local.part import free_port
-from infra.local.stack import Stack, Status
+from infra.local.stack import Stack, Status, in_flight
 
 
 class Up(Stack):
@@ -175,3 +175,9 @@ def test_a_search_says_what_its_scores_mean(similar: bool | None, said: str) -> 
         reason="nothing similar" if similar is False else None,
     )  # fmt: skip
     assert said in (result.reason or searching.judged(result))
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (3, 1), (4, 2), (64, 2)])
+def test_a_batch_leaves_half_of_the_cores_to_somebody_else(cores: int, expected: int) -> None:
+    """Queries of one owner that are computed at once, two at most."""
+    assert in_flight(cores) == expected
