@@ -168,7 +168,7 @@ def prepare(settings: Settings, where: topology.TopologySettings, own: PrepareSe
     try:
         _buckets(store, settings, own, say)
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
-        raise topology.NotThere(f"S3 at {settings.aws_endpoint_url} does not answer: {error}") from None
+        raise topology.NotThere(f"S3 at {settings.aws_endpoint_url} does not answer: {topology.reason(error)}") from None
     except (BotoCoreError, ClientError) as error:
         raise SystemExit(f"S3 at {settings.aws_endpoint_url} cannot be set up: {error}") from None
     model = built_model(Path(own.museum_models), own.museum_model)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import msgspec
 
+from functions import __version__
 from functions.gateway.call import ANY, Call
 from functions.gateway.shapes import ProblemSaid
 
@@ -44,7 +44,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "museum-search",
-            "version": metadata.version("museum-search"),
+            "version": __version__,
             "summary": "Which objects of the catalogue are like this photo?",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

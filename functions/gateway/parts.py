@@ -161,8 +161,9 @@ class Parts:
         self.watching.wake()
 
     def start(self) -> None:
-        """Begin to admit what waits; safe to repeat."""
+        """Begin to listen and to admit what waits; safe to repeat."""
         self._loop = asyncio.get_running_loop()
+        self.watching.begin()
         if self._admitting is None or self._admitting.done():
             self._admitting = asyncio.create_task(self._admit())
 

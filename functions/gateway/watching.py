@@ -60,7 +60,7 @@ class Watched:
 
 
 class Watching:
-    """The connection, made with the first reader and again whenever it is lost."""
+    """The connection, made again whenever it is lost."""
 
     def __init__(self, sockets: Sockets) -> None:
         self._sockets = sockets
@@ -94,11 +94,15 @@ class Watching:
             for reader in readers:
                 reader.tell(stale=False)
 
+    def begin(self) -> None:
+        """Connect, where it has not been done: whoever comes first need not wait for it."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
     @contextlib.asynccontextmanager
     async def look(self, *topics: str) -> AsyncIterator[Watched]:
         """Hear of some topics. ``bound`` is set from when on nothing is missed; read storage after that."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+        self.begin()
         reader = Watched(topics)
         for topic in topics:
             readers = self._readers.setdefault(topic, set())

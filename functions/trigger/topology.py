@@ -69,6 +69,15 @@ class Mismatch(RuntimeError):
     """What is declared differs from what was declared before: the message names both."""
 
 
+REASONS = {
+    r"not known|name resolution|no address": "no server has this name",
+    r"timed? ?out": "no answer in time",
+    r"connection ?refused": "the connection was refused",
+    r"could not connect": "no connection",
+}
+"""What a library's error says, and how we say it."""
+
+
 class NotThere(SystemExit):
     """A server that does not answer, perhaps not yet."""
 
@@ -118,7 +127,7 @@ def declare(settings: TopologySettings) -> None:
     try:
         connection = pika.BlockingConnection(pika.URLParameters(settings.amqp_url))
     except (AMQPError, OSError) as error:
-        raise NotThere(f"RabbitMQ at {_where(settings.museum_amqp_url)} does not answer: {error!r}") from None
+        raise NotThere(f"RabbitMQ at {_where(settings.museum_amqp_url)} does not answer: {reason(error)}") from None
     try:
         channel = connection.channel()
         _declared(lambda: channel.exchange_declare(settings.museum_events_exchange, ExchangeType["topic"], durable=True))
@@ -180,7 +189,13 @@ def _ask(settings: TopologySettings, method: str, what: str, rest: str, body: st
         return http.request(method, url, body=body or None, headers={**headers, "content-type": "application/json"})
     except urllib3.exceptions.HTTPError as error:
         where = settings.museum_amqp_api_url
-        raise NotThere(f"RabbitMQ's management API at {where} does not answer: {error}: is its plugin enabled?") from None
+        raise NotThere(f"RabbitMQ's management API at {where} does not answer: {reason(error)}. Is its plugin enabled?") from None
+
+
+def reason(error: BaseException) -> str:
+    """Why nobody answered, the same words each time: what libraries raise has addresses of objects in it."""
+    text = repr(error)
+    return next((words for pattern, words in REASONS.items() if re.search(pattern, text, re.IGNORECASE)), type(error).__name__)
 
 
 def _declared(declare_one: Any) -> None:

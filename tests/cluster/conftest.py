@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from functions.adapters.s3 import S3Store
-from tests.cluster.site import Site, World, program, wait_for
+from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
 from tests.pictures import jpeg
 
 NAMESPACE = "museum-test"
-OBJECTS = 6
 QUICK = {"cooldownPeriod": 10, "scaleDownWindow": 5}
 """Tests do not wait minutes for a pod to go."""
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
+def volumes() -> Iterator[None]:
+    """Claims that a pod without root may write, as any provisioner for production gives them.
+
+    The host-path provisioner of the one-node cluster makes folders of root alone, and Kubernetes does not apply ``fsGroup`` to
+    them. On another cluster there is nothing to do.
+    """
+    folder = Path(os.environ.get("CLUSTER_STATE") or one_node()) / "run" / "var" / "volumes"
+    ended = threading.Event()
+
+    def open_them() -> None:
+        while not ended.wait(0.3):
+            for one in folder.glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    one.chmod(0o777)
+
+    opening = threading.Thread(target=open_them)
+    opening.start()
+    yield
+    ended.set()
+    opening.join()
+
+
+@pytest.fixture(scope="session")
+def site(volumes: None) -> Iterator[Site]:
     """The chart with servers of ``dev.*``, in a namespace that enforces `restricted`, which is deleted before and after.
 
     Only where ``MUSEUM_TEST_CLUSTER=on`` says that the cluster of ``KUBECONFIG`` is for tests.

@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,18 +18,26 @@ from typing import Any, TypeVar
 from functions import outcome
 from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
+from functions.errors import Unavailable
 from functions.events import upload_id
 from functions.runtime.settings import Settings
 from infra.engine.wheels import cache_folder
 from infra.local.part import free_port, listens
+from tests.pictures import jpeg
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "museum-search"
+OBJECTS = 6
 T = TypeVar("T")
+
+
+def one_node() -> Path:
+    """The folder of the one-node cluster, where there is one."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube-one"
 
 
 def program(name: str) -> str:
     """kubectl or Helm: of the one-node cluster, of set-up, or on the PATH."""
-    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube-one" / "bin" / name
+    own = one_node() / "bin" / name
     if own.exists():
         return str(own)
     fetched = cache_folder() / "helm-4.3"
@@ -117,16 +126,27 @@ class Site:
 
     @contextlib.contextmanager
     def forward(self, target: str, port: int) -> Iterator[int]:
-        """A port of this machine that leads to a Service's or pod's. Begun again where it breaks."""
+        """A port of this machine that leads to a Service's or pod's. Begun again where it breaks, as with a pod that goes."""
         local = free_port()
         argv = [program("kubectl"), "-n", self.namespace, "port-forward", target, f"{local}:{port}"]
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ended = threading.Event()
+        ways: list[subprocess.Popen[bytes]] = []
+
+        def lead() -> None:
+            while not ended.is_set():
+                ways.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                ways[-1].wait()
+                ended.wait(0.5)
+
+        leading = threading.Thread(target=lead)
+        leading.start()
         try:
-            wait_for(f"a way to {target}", lambda: True if listens("127.0.0.1", local, 0.2) else None, seconds=30)
+            wait_for(f"a way to {target}", lambda: True if listens("127.0.0.1", local, 0.2) else None, seconds=60)
             yield local
         finally:
-            process.terminate()
-            process.wait()
+            ended.set()
+            ways[-1].terminate()
+            leading.join()
 
     def settings(self, port: int) -> Settings:
         """How S3 is reached by a forwarded port."""
@@ -160,10 +180,49 @@ class World:
 
     def result(self, query: str, *, seconds: float = 60.0) -> dict[str, Any]:
         """The result of a query."""
-        found = wait_for(f"the result of {query}", lambda: self.store.get("results", f"{query}.json"), seconds=seconds)
+        found = wait_for(f"the result of {query}", lambda: self.stored(query), seconds=seconds)
         data: dict[str, Any] = json.loads(found.body)
         return data
 
+    def stored(self, query: str) -> Any:
+        """The result as it is stored; ``None`` where there is none yet, or S3 is away."""
+        with contextlib.suppress(Unavailable):
+            return self.store.get("results", f"{query}.json")
+        return None
+
     def ended(self, upload: str) -> bool:
         """Whether a photo of the catalogue has an outcome."""
-        return outcome.read(self.store, "state", upload) is not None
+        with contextlib.suppress(Unavailable):
+            return outcome.read(self.store, "state", upload) is not None
+        return False
+
+    @contextlib.contextmanager
+    def asking(self, *, pause: float) -> Iterator[dict[str, int]]:
+        """Photos of the catalogue's objects are uploaded all the time, until the block ends; which query is of which object."""
+        asked: dict[str, int] = {}
+        done = threading.Event()
+
+        def ask() -> None:
+            while not done.wait(pause):
+                with contextlib.suppress(Unavailable):  # not taken, so nothing was promised
+                    number = len(asked) % OBJECTS
+                    asked[self.ask(jpeg(number))] = number
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            done.set()
+            thread.join()
+
+    def nothing_lost(self, asked: Mapping[str, int], what: str, *, seconds: float = 240.0) -> None:
+        """Every query has its result, of its object. Prints the counts."""
+        ended = {query: self.result(query, seconds=seconds) for query in asked}
+        lost = [query for query, found in ended.items() if found["status"] != "completed"]
+        first = {query: ended[query]["hits"][0]["object_id"] for query in asked if query not in lost}
+        wrong = [query for query, object_id in first.items() if object_id != f"object-{asked[query]}"]
+        completed = len(ended) - len(lost)
+        print(f"\n{what}: attempted {len(asked)}, completed {completed}, lost {len(lost)}, unexpected {len(wrong)}")
+        assert (lost, wrong) == ([], [])
+        assert asked, "nothing was asked"

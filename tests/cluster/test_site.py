@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.cluster.site import Site, World, wait_for
+from tests.cluster.site import OBJECTS, Site, World, wait_for
 from tests.pictures import jpeg
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
@@ -104,48 +104,75 @@ def test_nothing_is_lost_while_pods_go(world: World) -> None:
 
     disturbing = threading.Thread(target=disturb)
     disturbing.start()
-    queries = {}
-    for number in range(40):
-        queries[world.ask(jpeg(number % 6))] = f"object-{number % 6}"
-        time.sleep(0.5)
-    ended = {query: world.result(query, seconds=240) for query in queries}
+    with world.asking(pause=0.5) as asked:
+        time.sleep(25)
+    world.nothing_lost(asked, "pods deleted in mid-work")
     done.set()
     disturbing.join()
-    lost = [query for query, found in ended.items() if found["status"] != "completed"]
-    wrong = [query for query, found in ended.items() if query not in lost and found["hits"][0]["object_id"] != queries[query]]
-    completed = len(ended) - len(lost)
-    print(f"\n{len(gone)} pods gone: attempted {len(queries)}, completed {completed}, lost {len(lost)}, unexpected {len(wrong)}")
-    assert (lost, wrong) == ([], [])
+    print(f"{len(gone)} pods gone")
     assert len(gone) >= 5
 
 
 def test_nothing_is_lost_through_an_upgrade_and_back(world: World) -> None:
     """Event versions of the release before, then a rollback, with photos on their way all the time."""
     site = world.site
-    done = threading.Event()
-    queries: dict[str, str] = {}
-
-    def ask() -> None:
-        number = 0
-        while not done.wait(0.7):
-            queries[world.ask(jpeg(number % 6))] = f"object-{number % 6}"
-            number += 1
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
+    with world.asking(pause=0.7) as asked:
         token = site.secret(f"{site.base}-gateway", "token")
         site.upgrade(writeVersions="previous")
         assert site.secret(f"{site.base}-gateway", "token") == token, "passwords of dev.* are made once"
         site.helm("rollback", site.release, "--wait", "--timeout", "8m")
         site.values.pop("writeVersions")
+    world.nothing_lost(asked, "upgrade and rollback")
+
+
+def test_nothing_is_lost_while_rabbitmq_restarts(world: World) -> None:
+    """Its pod is deleted with photos on their way; what S3 could not tell it, it is told later."""
+    site = world.site
+    with world.asking(pause=0.5) as asked:
+        time.sleep(5)
+        site.kubectl("delete", "pod", f"{site.base}-rabbitmq-0")
+        site.kubectl("rollout", "status", f"statefulset/{site.base}-rabbitmq", "--timeout=120s")
+        time.sleep(5)
+    world.nothing_lost(asked, "RabbitMQ restarted")
+
+
+def test_nothing_is_lost_while_the_node_is_drained(world: World) -> None:
+    """Every pod is evicted, servers too, and comes back: what was uploaded before has its result after."""
+    site = world.site
+    nodes = [node["metadata"]["name"] for node in site.get("nodes")["items"]]
+    node = site.pods("gateway")[0]["spec"]["nodeName"]
+    with world.asking(pause=0.2) as asked:
+        time.sleep(4)
+    try:
+        selector = f"--pod-selector=app.kubernetes.io/instance={site.release}"
+        site.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", selector, "--timeout=240s")
+        assert len(nodes) > 1 or not [pod for pod in site.get("pods")["items"] if pod["spec"].get("nodeName") == node]
     finally:
-        done.set()
-        asking.join()
-    ended = {query: world.result(query, seconds=240) for query in queries}
-    lost = [query for query, found in ended.items() if found["status"] != "completed"]
-    print(f"\nupgrade and rollback: attempted {len(queries)}, completed {len(ended) - len(lost)}, lost {len(lost)}")
-    assert lost == []
+        site.kubectl("uncordon", node)
+    world.nothing_lost(asked, "node drained and back", seconds=300)
+
+
+def test_a_lost_index_and_broker_are_rebuilt_from_s3_without_embedding(world: World) -> None:
+    """Milvus' and RabbitMQ's volumes are wiped. There is no Triton meanwhile: nothing can have been embedded."""
+    site = world.site
+    for name in ("milvus", "rabbitmq"):
+        site.kubectl("delete", "pvc", f"data-{site.base}-{name}-0", "--wait=false")
+        site.kubectl("delete", "pod", f"{site.base}-{name}-0")
+        site.kubectl("rollout", "status", f"statefulset/{site.base}-{name}", "--timeout=180s")
+    site.upgrade()  # the topology job declares the queues anew
+    site.kubectl("annotate", "scaledobject", f"{site.base}-triton", "autoscaling.keda.sh/paused-replicas=0")
+    try:
+        wait_for("no Triton", lambda: None if site.pods("triton") else True, seconds=120)
+        told = site.kubectl(
+            "exec", f"deploy/{site.base}-sweep", "-c", "sweep", "--", "museum-run", "museum", "reconcile", "--rebuild"
+        )
+        print(f"\n{told.strip()}")
+        wait_for("no work", lambda: None if any("bulk" in name for name in site.functions()) else True, seconds=240)
+    finally:
+        site.kubectl("annotate", "scaledobject", f"{site.base}-triton", "autoscaling.keda.sh/paused-replicas-")
+    site.kubectl("rollout", "status", f"deploy/{site.base}-triton", "--timeout=180s")
+    for number in range(OBJECTS):
+        assert world.result(world.ask(jpeg(number)))["hits"][0]["object_id"] == f"object-{number}"
 
 
 def reach(site: Site, pod: str, container: str, host: str, port: int) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import pytest
+import urllib3
+from botocore.exceptions import EndpointConnectionError
 
 from functions import pipeline
 from functions.events import LANES, TYPE_PREFIX, BucketNotified, ImageRejected, SearchCompleted
@@ -127,3 +130,21 @@ def test_a_lane_that_does_not_exist_is_refused() -> None:
     """With the two that do."""
     with pytest.raises(SettingError, match=r"MUSEUM_LANE is 'fast'.*interactive, bulk"):
         settings("ingest=http://a:1", lane="fast")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "the connection was refused"),
+        (
+            urllib3.exceptions.MaxRetryError(None, "/", urllib3.exceptions.ConnectTimeoutError(None, "timed out")),
+            "no answer in time",
+        ),  # type: ignore[arg-type]
+        (socket.gaierror(-2, "Name or service not known"), "no server has this name"),
+        (EndpointConnectionError(endpoint_url="http://s3"), "no connection"),
+        (ValueError("0x7fb14f386cd0"), "ValueError"),
+    ],
+)
+def test_why_nobody_answered_is_said_in_the_same_words_each_time(error: Exception, said: str) -> None:
+    """What libraries raise has addresses of objects in it, and a line that differs is said again each second."""
+    assert topology.reason(error) == said
