@@ -188,8 +188,39 @@ def test_each_number_is_printed_with_its_interval_and_ground(monkeypatch: pytest
     monkeypatch.setattr(command, "console", printed)
     with printed.capture() as shown:
         command.show(made)
-    assert "not calibrated: same_edition" in shown.get()
+    assert "not known yet:" in shown.get()
+    assert "  whether a hit is of the same edition: found 0 related pairs" in shown.get()
     assert "120 photos of 60 objects" in shown.get()
+
+
+def test_of_nine_objects_it_is_said_what_is_there_what_is_needed_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In words, without the parts' names; no table of nothing."""
+    world = World()
+    for number in range(9):
+        world.add(f"o{number}", 4 * number, TypologyGK="5" if number < 5 else "17", Name=f"Предмет {number}")
+    world.run(limit=10_000)
+    live.write(world.store, "state", world.live())
+    made = calibrated(world)
+    said = "\n".join(command.unsaid(made))
+    assert said.startswith("these photos are too few to say what scores mean; from 50 on")
+    assert (
+        "whether anything is similar: found 9 photos that can be compared with objects of another class, at least 50 are needed; "
+        "import objects of several classes"
+    ) in said
+    assert "related pairs (several photos of one object) of 0 objects, at least 30 are needed, of at least 20 objects" in said
+    assert said.endswith("import what is missing (`museum import`), then run `museum calibrate` again.")
+    assert not [name for name in ("twins", "others", "same_object", "same_edition", "same_kind") if name in said]
+    printed = Console(width=200, record=True, quiet=False)
+    monkeypatch.setattr(command, "console", printed)
+    with printed.capture() as shown:
+        command.show(made)
+    assert "stands on" not in shown.get()
+
+
+def test_every_part_that_may_be_missing_has_words() -> None:
+    """Of an empty collection's sample, and of parts that are refused after all."""
+    assert set(calibrated(catalogue()).missing) <= set(command.UNSAID)
+    assert command.unsaid(dataclasses.replace(calibrated(catalogue()), missing={})) == []
 
 
 def hit(relation: Relation | None, *, duplicate: bool | None = None) -> Hit:
