@@ -11,13 +11,15 @@ import pytest
 from rich.console import Console
 
 from functions import live, outcome
-from functions.catalogue.calibration import Calibration, Relation, Votes
+from functions.catalogue.calibration import Calibration, Relation, Verdict, Votes
 from functions.catalogue.figures import Figure
 from functions.catalogue.keys import photo_key, record_key
 from functions.cli import calibrate as command
+from functions.cli import searching
+from functions.cli.client import Found
 from functions.cli.searching import likeness
 from functions.events import upload_id
-from functions.results import Hit, decode, encode
+from functions.results import Hit, Result, decode, encode
 from functions.search import collection
 from tests.unit.world import FINGERPRINT, World
 
@@ -236,3 +238,23 @@ def test_a_search_prints_the_relation_or_a_dash() -> None:
     assert likeness(hit(None)) == "–"
     assert likeness(hit(Relation(kind="looks_alike", probability=0.7))) == "looks alike 70%"
     assert likeness(hit(Relation(kind="same_object", probability=0.98), duplicate=True)) == "same object 98%, there already"
+
+
+def test_a_score_below_0_is_printed_as_0_and_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cosine has no other side for a person; a program is given what was measured."""
+    hits = [dataclasses.replace(hit(None), rank=rank, score=score) for rank, score in ((1, 0.0312), (2, -0.0001), (3, -0.2))]
+    result = Result(
+        query_id="q", museum="m", owner="o", status="completed", bucket="queries", key="k", version="1", hits=hits,
+        verdict=Verdict(similar=True, threshold=-0.3, collection_size=3),
+    )  # fmt: skip
+    found = Found(photo="a.jpg", result=result, seconds=1.0)
+    printed = Console(width=200, record=True, quiet=False)
+    monkeypatch.setattr(searching, "console", printed)
+    with printed.capture() as shown:
+        searching.show(found, 10)
+    assert [line.split()[1] for line in shown.get().splitlines() if line.split()[0] in ("1", "2", "3")] == [
+        "0.0312",
+        "0.0000",
+        "0.0000",
+    ]
+    assert [one["score"] for one in searching.as_data(found, 10)["hits"]] == [0.0312, -0.0001, -0.2]
