@@ -190,8 +190,6 @@ def fill(parts: Parts, who: Identity, cards: Cards, card: Card, photos: Mapping[
     if card.draft.batch:
         cards.enlist(card.object_id, card.draft.batch)
     digests = {}
-    if photos:
-        parts.queries(who).catalogued(list(photos.values()))
     for name, key in photos.items():
         photo = parts.store.get(parts.buckets.queries, key, limit=parts.settings.museum_max_bytes)
         if photo is not None:
