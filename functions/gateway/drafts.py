@@ -25,7 +25,6 @@ from functions.gateway.editing import LANE, Card, Cards, MuseumSettings, image_n
 from functions.gateway.handles import object_handle, object_of
 from functions.gateway.identity import Identity
 from functions.gateway.objects import (
-    AT_ONCE,
     ID,
     NUMBERS,
     Seen,
@@ -38,6 +37,7 @@ from functions.gateway.objects import (
     main_copy,
     object_shown,
 )
+from functions.gateway.paging import AT_ONCE
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
 from functions.gateway.shapes import (

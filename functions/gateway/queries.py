@@ -71,6 +71,16 @@ class Known:
     result: Result | None = None
 
     @property
+    def filename(self) -> str:
+        """What its owner calls the photo."""
+        return self.asked.filename if self.asked else self.key.rpartition("/")[2]
+
+    @property
+    def batch(self) -> str:
+        """The folder that it is of, empty where it is of none."""
+        return self.asked.batch if self.asked else ""
+
+    @property
     def ended(self) -> bool:
         """Whether there is a result."""
         return self.result is not None
