@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import click
@@ -38,8 +37,8 @@ SAY_EVERY = 10.0
 class Looked:
     """What was looked at, by bucket; says how far it is from time to time, unless nobody waits for it."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self.counts: Counter[str] = Counter()
+    def __init__(self, *buckets: str, quiet: bool) -> None:
+        self.counts = dict.fromkeys(buckets, 0)
         self._quiet = quiet
         self._said = time.monotonic()
 
@@ -52,8 +51,11 @@ class Looked:
 
     def __str__(self) -> str:
         """In words."""
-        places = [f"{count} objects in {bucket}" for bucket, count in self.counts.items()]
-        return f"looked at {' and '.join(places) or 'empty buckets'}"
+        return "looked at " + " and ".join(f"{count} objects in {bucket}" for bucket, count in self.counts.items())
+
+    def anew(self) -> None:
+        """Another look."""
+        self.counts = dict.fromkeys(self.counts, 0)
 
 
 @click.command("reconcile")
@@ -77,7 +79,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     told = "AWS_ENDPOINT_URL" in os.environ and not asked  # as the stack's own sweep is
     settings = load(Settings) if told else running_stack(state).settings()
     store = S3Store(settings)
-    looked = Looked(quiet=every is not None)
+    looked = Looked(settings.museum_bucket_queries, settings.museum_bucket_catalogue, quiet=every is not None)
     sweep = Sweep(store, settings.buckets, looked)
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
@@ -85,7 +87,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
         for one in everything(S3Store(settings), settings.buckets):
             publish(one, outbox, settings)
             looked(one.change.bucket)
-        click.echo(f"{looked.counts.total()} objects of the catalogue bucket are on their way to the index")
+        click.echo(f"{sum(looked.counts.values())} objects of the catalogue bucket are on their way to the index")
         return
     ended = threading.Event()
     forgotten = time.monotonic() - FORGET_EVERY
@@ -95,7 +97,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
         pause = every
         try:
             found = []
-            looked.counts.clear()
+            looked.anew()
             for one in sweep.due(patient=every is not None):
                 if fix:
                     publish(one, outbox, settings)

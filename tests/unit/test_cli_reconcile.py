@@ -77,8 +77,10 @@ def test_a_rebuild_counts_what_is_on_its_way(monkeypatch: pytest.MonkeyPatch) ->
     assert run("--rebuild").stdout == "2 objects of the catalogue bucket are on their way to the index\n"
 
 
-@pytest.mark.parametrize(("fix", "said"), [(True, ""), (False, "looked at empty buckets: nothing is missing\n")])
+@pytest.mark.parametrize(
+    ("fix", "said"), [(True, ""), (False, "looked at 0 objects in queries and 0 objects in catalogue: nothing is missing\n")]
+)
 def test_the_stacks_own_sweep_is_silent_while_nothing_is_lost(fix: bool, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Its log would have a line a minute."""
-    command.report([], command.Looked(quiet=True), fix=fix, as_json=False, once=False)
+    command.report([], command.Looked("queries", "catalogue", quiet=True), fix=fix, as_json=False, once=False)
     assert capsys.readouterr().out == said
