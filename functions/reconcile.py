@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
@@ -20,6 +20,14 @@ MIN_AGE = 10.0
 """Seconds after which an upload without an outcome is raised again."""
 AGAIN = 300.0
 """Seconds before the same upload is raised once more: behind a long queue it has been raised enough."""
+
+
+Seen = Callable[[str], None]
+"""Told of each object that is looked at: its bucket."""
+
+
+def unseen(_: str) -> None:
+    """Nobody counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +49,14 @@ class Look:
 
 
 def look(
-    store: ObjectStore, bucket: str, ends: Iterator[ObjectInfo], raised: Container[str], *, now: float, patient: bool
+    store: ObjectStore,
+    bucket: str,
+    ends: Iterator[ObjectInfo],
+    raised: Container[str],
+    *,
+    now: float,
+    patient: bool,
+    seen: Seen = unseen,
 ) -> Look:
     """Compare. The ends are listed first: what ends meanwhile is young.
 
@@ -54,6 +69,7 @@ def look(
     waiting: list[ObjectInfo] = []
     recent: dict[bool, list[float]] = {True: [], False: []}
     for info in store.list(bucket):
+        seen(bucket)
         identity = identity_of(info)
         at = ended.pop(identity, None)
         if at is None and info.modified < now - MIN_AGE:
@@ -124,9 +140,10 @@ def everything(store: ObjectStore, buckets: Buckets) -> Iterator[Missing]:
 class Sweep:
     """Remembers what it has raised, so that a long queue is not made longer each minute, and what it need not read again."""
 
-    def __init__(self, store: ObjectStore, buckets: Buckets) -> None:
+    def __init__(self, store: ObjectStore, buckets: Buckets, seen: Seen = unseen) -> None:
         self._store = store
         self._buckets = buckets
+        self._seen = seen
         self._raised: dict[str, float] = {}
         self._settled: set[str] = set()
 
@@ -138,9 +155,9 @@ class Sweep:
         """
         self._raised = {identity: at for identity, at in self._raised.items() if time.monotonic() - at < AGAIN}
         store, buckets, at = self._store, self._buckets, time.time() if now is None else now
-        queries = look(store, buckets.queries, store.list(buckets.results), self._raised, now=at, patient=False)
+        queries = look(store, buckets.queries, store.list(buckets.results), self._raised, now=at, patient=False, seen=self._seen)
         ends = store.list(buckets.state, outcome.PREFIX)
-        catalogue = look(store, buckets.catalogue, ends, self._raised, now=at, patient=patient)
+        catalogue = look(store, buckets.catalogue, ends, self._raised, now=at, patient=patient, seen=self._seen)
         for listed in (*queries.overdue, *catalogue.overdue):
             if identity_of(listed) not in self._raised and not is_part(listed, buckets):
                 info = store.head(listed.bucket, listed.key)  # a listing does not say in which lane somebody waits

@@ -233,15 +233,20 @@ class GatewayWorld:
         """A photo of an object, and its outcome. Returns the sha256 by which its copies are named."""
         key = photo_key(museum, object_id, name)
         version = self.store.put("catalogue", key, body, content_type="image/jpeg")
-        digest = hashlib.sha256(body).hexdigest()
+        digest = self.copies(body) if indexed else hashlib.sha256(body).hexdigest()
         if indexed:
             made = Outcome(
                 upload_id=upload_id("catalogue", key, version), museum=museum, object_id=object_id, bucket="catalogue", key=key,
                 version=version, status="indexed", sha256=digest,
             )  # fmt: skip
             write(self.store, "state", made)
-            for size in (320, 1280):
-                self.store.put("derived", f"{digest}/display-{size}.jpg", b"\xff\xd8 %d" % size, content_type="image/jpeg")
+        return digest
+
+    def copies(self, body: bytes) -> str:
+        """Display copies of a photo, whoever uploaded it. Returns the sha256 by which they are named."""
+        digest = hashlib.sha256(body).hexdigest()
+        for size in (320, 1280):
+            self.store.put("derived", f"{digest}/display-{size}.jpg", b"\xff\xd8 %d" % size, content_type="image/jpeg")
         return digest
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:

@@ -37,7 +37,7 @@ def measured(sample: Sample, calibration: Calibration) -> tuple[Drafted, ...]:
         and good.objects >= MIN_OBJECTS
     )
     if not found:
-        raise ValueError(f"no field is both filled and offered for {MIN_OBJECTS} objects: import records with descriptions")
+        raise ValueError(f"found no field that is filled in the records of at least {MIN_OBJECTS} objects and offered for them")
     return found
 
 

@@ -15,7 +15,7 @@ from functions.calibration.sample import Photo, Sample, sampled
 from functions.catalogue.calibration import PRECISION, VERSION, Calibration, Likeness, Twins
 from functions.catalogue.figures import Figure, figure
 from functions.catalogue.record import Record
-from functions.catalogue.threshold import Tail, fit
+from functions.catalogue.threshold import MIN_STRANGERS, Tail, fit
 
 QUANTILES = 200
 """Scores of own objects that are kept: each stands for half a per cent of the photos."""
@@ -55,8 +55,12 @@ def fitted(
         photos=len(sample.photos),
         objects=len(sample.records),
         made_at=made_at,
-        strangers=tried("similar", lambda: tail_of(sample.stranger, sample.strange_rows), "import objects of several classes"),
-        others=tried("others", lambda: tail_of(tops(sample), sample.rows), "import more objects"),
+        strangers=tried(
+            "similar",
+            lambda: tail_of(sample.stranger, sample.strange_rows, "objects of another class"),
+            "import objects of several classes",
+        ),
+        others=tried("others", lambda: tail_of(tops(sample), sample.rows, "other objects"), "import more objects"),
         twins=tried("twins", lambda: twins_of(sample), SEVERAL),
         votes=tried("class", lambda: votes.fitted(sample), "import records with their class"),
         missing=missing,
@@ -72,7 +76,7 @@ def fitted(
         missing["duplicate"] = (
             f"at no score {PRECISION:.0%} are the same object: other objects score as high as further photos of one"
         )
-    return replace(made, draft=tried("draft", lambda: drafts.measured(sample, made), "fill the records") or ())
+    return replace(made, draft=tried("draft", lambda: drafts.measured(sample, made), "import records with descriptions") or ())
 
 
 def tops(sample: Sample) -> NDArray[np.float32]:
@@ -80,9 +84,12 @@ def tops(sample: Sample) -> NDArray[np.float32]:
     return sample.scores[:, 0] if sample.scores.shape[1] else np.zeros(0, np.float32)
 
 
-def tail_of(best: NDArray[np.float32], rows: int) -> Tail:
-    """The tail of best scores, shape (photos,), NaN where there is none."""
-    return fit(best[np.isfinite(best)].astype(float).tolist(), compared=rows)
+def tail_of(best: NDArray[np.float32], rows: int, others: str) -> Tail:
+    """The tail of best scores to ``others``, shape (photos,), NaN where there is none. Raises ``ValueError`` with the reason."""
+    scores = best[np.isfinite(best)].astype(float).tolist()
+    if len(scores) < MIN_STRANGERS:
+        raise ValueError(f"found {len(scores)} photos that can be compared with {others}, at least {MIN_STRANGERS} are needed")
+    return fit(scores, compared=rows)
 
 
 def twins_of(sample: Sample) -> Twins:

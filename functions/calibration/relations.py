@@ -78,7 +78,8 @@ def must_be_enough(objects: Sequence[Hashable], what: str) -> None:
     """Raises ``ValueError`` with the numbers where pairs, given by their objects, are too few to stand on."""
     if not enough(objects):
         raise ValueError(
-            f"{len(objects)} {what} of {len(set(objects))} objects, {MIN_PAIRS} of {MIN_OBJECTS} objects or more are needed"
+            f"found {len(objects)} {what} of {len(set(objects))} objects, at least {MIN_PAIRS} are needed, of at least "
+            f"{MIN_OBJECTS} objects"
         )
 
 
@@ -198,4 +199,4 @@ def same_kind(sample: Sample) -> Likeness:
         try:
             return fitted(sample, "same_kind", "same class", class_of)
         except ValueError as by_class:
-            raise ValueError(f"{by_word}; {by_class}") from None
+            raise ValueError(f"{by_word}; by the class alone {by_class}") from None

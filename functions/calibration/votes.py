@@ -36,13 +36,16 @@ def fitted(sample: Sample) -> Votes:
     truth, voters = codes[sample.of], codes[sample.near]
     usable = (truth > 0) & (voters > 0).any(axis=1)
     if len(set(truth[usable].tolist())) < 2:
-        raise ValueError("a class can be unsure only where there are two: records of at least two classes are needed")
+        raise ValueError("found records of one class or of none, at least two classes are needed")
     sides = np.array([half(one) for one in sample.groups])
     groups = np.array([repr(one) for one in sample.groups])
     learned, judged = (np.flatnonzero(usable & (sides == side)) for side in (True, False))
     counts = [len(set(groups[part])) for part in (learned, judged)]
     if min(counts) < MIN_OBJECTS:
-        raise ValueError(f"{counts[0]} and {counts[1]} objects with a class in the two halves, {MIN_OBJECTS} are needed in each")
+        raise ValueError(
+            f"found {counts[0]} and {counts[1]} objects with a class in the two halves of the collection, at least {MIN_OBJECTS} "
+            "are needed in each"
+        )
     temperature = min(TEMPERATURES, key=lambda one: loss(sample.scores[learned], voters[learned], truth[learned], one))
     confident, right = answers(sample.scores[learned], voters[learned], truth[learned], temperature)
     limit = sure_from(confident, right)

@@ -1,24 +1,31 @@
 """The hackathon's CSV of a catalogue, and any further field of the record. Pure.
 
-``;``-separated, UTF-8 (with or without a byte order mark) or Windows-1251: ``object_id;name;description;group;img_name`` and
-further columns by element name. Several rows with one object_id are several views of one object: what a later row adds is
-added, what it contradicts is an error. Nothing is dropped without a word.
+Separated by ``;``, ``,`` or tabs, UTF-8 (with or without a byte order mark) or Windows-1251:
+``object_id;name;description;group;img_name`` and further columns by element name. Several rows with one object_id are several
+views of one object: what a later row adds is added, what it contradicts is an error. Nothing is dropped without a word.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from functions.catalogue.classes import class_of
-from functions.catalogue.fields import BY_NAME
+from functions.catalogue.fields import BY_NAME, FIELDS
 
 COLUMNS = {"name": "Name", "description": "ShortDescription", "group": "TypologyGK"}
 """The hackathon's names for fields."""
 REQUIRED = ("object_id", "img_name")
+KNOWN = (*REQUIRED, *COLUMNS, *BY_NAME)
+MEANT: dict[str, str] = {word.lower(): item.name for item in FIELDS for word in (item.ru, item.en)} | {
+    column.lower(): column for column in reversed(KNOWN)
+}
+"""What a column may be called by mistake → what it is called here."""
+SEPARATORS = {";": "`;`", ",": "`,`", "\t": "tabs"}
 EMPTY = frozenset({"None", "nan", "NaN"})
 """What spreadsheets' and pandas' exports write into empty cells: nobody's description."""
 
@@ -43,33 +50,78 @@ class TableRowError:
     """Nothing of an object was lost."""
 
 
+class BadTable(ValueError):
+    """A table of which no row can be read; the message says what is missing and what was found."""
+
+
 def read_table(raw: bytes) -> list[TableObject | TableRowError]:
-    """The objects of a table in its order, and the rows that are none."""
-    reader = csv.reader(io.StringIO(decoded(raw), newline=""), delimiter=";", strict=True)
-    try:
-        header = [column.strip() for column in next(reader, [])]
-    except csv.Error as error:
-        return [TableRowError(1, f"the header cannot be read: {error}")]
-    missing = [column for column in REQUIRED if column not in header]
-    if missing:
-        found = ", ".join(header[:10]) or "nothing"
-        return [TableRowError(1, f"expected columns {', '.join(REQUIRED)} separated by `;`, found {found}")]
-    meant = [COLUMNS.get(column, column) for column in header if column]
-    twice = sorted({column for column in meant if meant.count(column) > 1})
-    if twice:
-        return [TableRowError(1, f"columns {', '.join(twice)} are there twice: which counts?")]
-    unknown = [column for column in header if column and column not in (*REQUIRED, *COLUMNS, *BY_NAME)]
-    errors: list[TableRowError] = []
-    if unknown:
-        errors.append(TableRowError(1, f"unknown columns {', '.join(unknown)}: they are left out", warning=True))
+    """The objects of a table in its order, and the rows that are none. Raises ``BadTable`` where no row can be read."""
+    text = decoded(raw)
+    separator = separator_of(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header = header_of(reader)
+    must_be_usable(header, separator)
+    errors = [TableRowError(1, unknown_column(column), warning=True) for column in header if column and column not in KNOWN]
     objects: dict[str, TableObject] = {}
     for number, cells in rows(reader, errors):
-        taken = row(number, header, cells, objects)
+        taken = row(number, header, cells, objects, SEPARATORS[separator])
         if isinstance(taken, TableRowError):
             errors.append(taken)
         else:
             objects[taken.object_id] = taken
     return [*objects.values(), *errors]
+
+
+def separator_of(text: str) -> str:
+    """The separator by which the header has the most columns that are known; ``;`` where none tells."""
+
+    def evidence(separator: str) -> tuple[int, int]:
+        try:
+            columns = header_of(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        except BadTable:
+            return 0, 0
+        return sum(column in KNOWN for column in columns), len(columns)
+
+    return max(SEPARATORS, key=evidence)
+
+
+def header_of(reader: Iterator[list[str]]) -> list[str]:
+    """The columns' names. Raises ``BadTable``."""
+    try:
+        return [column.strip() for column in next(reader, [])]
+    except csv.Error as error:
+        raise BadTable(f"the header cannot be read: {error}") from None
+
+
+def must_be_usable(header: Sequence[str], separator: str) -> None:
+    """Raises ``BadTable`` for a header that lacks a column, or has one twice."""
+    missing = [column for column in REQUIRED if column not in header]
+    if missing:
+        found = ", ".join([column for column in header if column][:10]) or "nothing"
+        between = f"separated by {SEPARATORS[separator]}" if len(header) > 1 else "and no `;`, `,` or tab between columns"
+        hints = [f". Is {column} meant as {near}?" for column in header if (near := nearest(column)) in missing]
+        raise BadTable("".join([f"{named(missing)} missing; found {found}, {between}", *hints]))
+    meant = [COLUMNS.get(column, column) for column in header if column]
+    twice = sorted({column for column in meant if meant.count(column) > 1})
+    if twice:
+        raise BadTable(f"{named(twice)} there twice: which counts?")
+
+
+def named(columns: Sequence[str]) -> str:
+    """The beginning of a sentence about columns."""
+    return f"the column {columns[0]} is" if len(columns) == 1 else f"the columns {', '.join(columns)} are"
+
+
+def nearest(column: str) -> str | None:
+    """The known column that a name may stand for, in the register's or in nearly its own words."""
+    near = get_close_matches(column.lower(), MEANT, n=1, cutoff=0.75)
+    return MEANT[near[0]] if near else None
+
+
+def unknown_column(column: str) -> str:
+    """What is said of a column that is not taken."""
+    near = nearest(column)
+    return f"the column {column} is not known and left out" + (f": is {near} meant?" if near else "")
 
 
 def decoded(raw: bytes) -> str:
@@ -96,10 +148,13 @@ def rows(reader: Iterator[list[str]], errors: list[TableRowError]) -> Iterator[t
             yield number, cells
 
 
-def row(number: int, header: list[str], cells: list[str], objects: dict[str, TableObject]) -> TableObject | TableRowError:
+def row(
+    number: int, header: list[str], cells: list[str], objects: dict[str, TableObject], separator: str
+) -> TableObject | TableRowError:
     """The object of a row, with the views that earlier rows gave it."""
     if any(cell.strip() for cell in cells[len(header) :]):
-        return TableRowError(number, f"{len(cells)} cells for {len(header)} columns: a text with `;` in it needs quotation marks")
+        said = f"{len(cells)} cells for {len(header)} columns: a text with {separator} in it needs quotation marks"
+        return TableRowError(number, said)
     values = {name: text for name, cell in zip(header, cells, strict=False) if (text := cell.strip()) and text not in EMPTY}
     absent = [column for column in REQUIRED if column not in values]
     if absent:

@@ -25,6 +25,7 @@ from functions.catalogue.fields import BY_NAME
 from functions.catalogue.hits import ObjectId
 from functions.catalogue.keys import parse_catalogue
 from functions.catalogue.record import MAX_RECORD, BadRecord, Record, parse
+from functions.catalogue.threshold import MIN_STRANGERS
 from functions.cli.common import json_option, plain, running_stack, state_option
 from functions.errors import Reject
 from functions.events import upload_id
@@ -37,6 +38,19 @@ SAMPLE = 5000
 """Photos that a calibration looks at: their 12 million pairs take seconds."""
 READERS = 4
 """Objects of the store read side by side."""
+
+UNSAID: Mapping[str, str] = {
+    "similar": "whether anything is similar",
+    "others": "whether an object is there already",
+    "twins": "whether an object is there already",
+    "duplicate": "whether an object is there already",
+    "class": "how sure a class is",
+    "same_object": "whether a hit is the same object",
+    "same_edition": "whether a hit is of the same edition",
+    "same_kind": "whether a hit is of the same kind",
+    "draft": "how good a draft is",
+}
+"""What a search cannot say without a part of the calibration."""
 
 Say = Callable[[str], None]
 console = Console(highlight=False)
@@ -172,16 +186,34 @@ def limits(made: Calibration) -> dict[str, float | None]:
 
 def show(made: Calibration) -> None:
     """A calibration for people."""
+    found = lines(made)
+    holds = "; what is found holds until it has doubled" if found else ""
     console.print(
-        f"[bold]{made.photos} photos of {made.objects} objects[/bold], in a collection of {made.size} rows; until it has doubled",
-        soft_wrap=True,
+        f"[bold]{made.photos} photos of {made.objects} objects[/bold], in a collection of {made.size} rows{holds}", soft_wrap=True
     )
-    table = Table("what", "found", "stands on", box=None)
-    for row in lines(made):
-        table.add_row(*map(plain, row))
-    console.print(table)
-    for name, reason in made.missing.items():
-        console.print(f"not calibrated: {plain(name)}: {plain(reason)}", style="yellow", soft_wrap=True)
+    if found:
+        table = Table("what", "found", "stands on", box=None)
+        for row in found:
+            table.add_row(*map(plain, row))
+        console.print(table)
+    for line in unsaid(made):
+        console.print(plain(line), style="yellow", soft_wrap=True)
+
+
+def unsaid(made: Calibration) -> list[str]:
+    """What searches will not say and why, and what to do; nothing where they say everything."""
+    if not made.missing:
+        return []
+    known = "not known yet:" if lines(made) else "nothing is known yet of what scores mean:"
+    few = (
+        f"these photos are too few to say what scores mean; from {MIN_STRANGERS} on, of several classes, some of it can be said:"
+    )
+    further = "import what is missing (`museum import`), then run `museum calibrate` again"
+    return [
+        few if made.photos < MIN_STRANGERS else known,
+        *(f"  {UNSAID[name]}: {reason}" for name, reason in made.missing.items()),
+        f"Until then a search shows the most alike objects and their scores, and says nothing of this: {further}.",
+    ]
 
 
 def lines(made: Calibration) -> list[tuple[str, str, str]]:

@@ -66,8 +66,13 @@ def running_stack(state: Path) -> Stack:
 
 
 def page_address(environment: Mapping[str, str]) -> str:
-    """Where the page is. The token is in the fragment, which no server sees, and the page takes it out of the address bar."""
-    return f"{environment['MUSEUM_URL']}/#token={environment['MUSEUM_TOKEN']}"
+    """Where the page is, with the token of the stack's own registrar."""
+    return address_with(environment["MUSEUM_URL"], environment["MUSEUM_TOKEN"])
+
+
+def address_with(url: str, token: str) -> str:
+    """The page's address with a token in the fragment, which no server sees; the page takes it out of the address bar."""
+    return f"{url.rstrip('/')}/#token={token}"
 
 
 def printable(text: str) -> str:

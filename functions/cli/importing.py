@@ -8,7 +8,7 @@ import mimetypes
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from functions import outcome
 from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
-from functions.catalogue.table import TableObject, TableRowError, read_table
+from functions.catalogue.table import BadTable, TableObject, TableRowError, read_table
 from functions.cli.announcements import Announcements
 from functions.cli.common import INTERRUPTED, json_option, printable, running_stack, state_option
 from functions.errors import MOMENTARY, MuseumError
@@ -40,6 +40,12 @@ LOOK_AFTER = 10.0
 """Seconds without an announcement after which the outcomes themselves are read."""
 SAY_EVERY = 10.0
 """Seconds between the lines that stand for the bar where there is no terminal."""
+PHOTOS = frozenset({".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Endings of what may be a photo in the folder of photos."""
+NAMED = 3
+"""Photos and rows that a line names; the report has them all."""
+REPORT = "import.json"
+"""In the stack's folder: the report of the last import."""
 ENDS = ("image.indexed.v1.#", "image.rejected.v1.#", "query.failed.v1.#")
 
 console = Console(stderr=True, highlight=False)
@@ -50,8 +56,18 @@ class Report:
     """What became of an import."""
 
     photos: int = 0
+    """Of the rows that were taken."""
     findable: int = 0
-    unchanged: int = 0
+    photos_unchanged: int = 0
+    """Findable before."""
+    records: int = 0
+    """Objects of the table."""
+    records_unchanged: int = 0
+    rows_dropped: int = 0
+    photos_not_there: int = 0
+    """Named by a row, and not in the folder of photos."""
+    photos_without_row: list[str] = field(default_factory=list)
+    """In the folder of photos, and named by no row, or by dropped ones alone."""
     on_their_way: int = 0
     """Uploaded and not ended when the import did, interrupted or tired of waiting."""
     seconds: float = 0.0
@@ -94,8 +110,9 @@ def import_command(state: Path, as_json: bool, images: Path, museum: str | None,
     """Put the objects of TABLE (CSV) with their photos into the catalogue, and wait until they are findable.
 
     \b
-    The table is `;`-separated: object_id;name;description;group;img_name
-    and any further fields by their names in the State Catalogue (Authors, MaterialandTechnique, …).
+    The table has the columns object_id;name;description;group;img_name
+    and any further fields by their names in the State Catalogue (Authors, MaterialandTechnique, …),
+    separated by `;`, `,` or tabs, in UTF-8 or Windows-1251.
     `group` is a class by code, name or label (Археология, ДПИ, Нумизматика …).
     Several rows with one object_id are several views of one object.
     Safe to interrupt and to repeat: what is findable already is not sent again, what failed is.
@@ -109,12 +126,18 @@ def import_command(state: Path, as_json: bool, images: Path, museum: str | None,
     interrupted = False
     try:
         report = run(stack.environment(), table, images, museum=museum, timeout=timeout, quiet=as_json)
+    except BadTable as error:
+        raise click.ClickException(printable(f"{table}: {error}")) from None
     except Interrupted as ended:
         report, interrupted = ended.report, True
+    told = json.dumps(asdict(report), ensure_ascii=False, indent=2)
+    (stack.folder / REPORT).write_text(told, encoding="utf-8")
     if as_json:
-        click.echo(json.dumps(asdict(report), ensure_ascii=False, indent=2))
+        click.echo(told)
     else:
         show(report)
+        if left_out(report):
+            click.echo(f"all that was left out is listed in {stack.folder / REPORT}", err=True)
     if interrupted:
         click.echo(f"interrupted: {report.on_their_way} more are uploaded; the same command goes on from here", err=True)
         raise SystemExit(INTERRUPTED)
@@ -125,15 +148,34 @@ def show(report: Report) -> None:
     """A report for people."""
     rate = report.findable / report.seconds if report.seconds else 0.0
     click.echo(
-        f"{report.findable} of {report.photos} photos are findable ({report.unchanged} were before), "
-        f"{report.seconds:.1f} s, {rate:.1f} photos/s"
+        f"{report.findable} of {report.photos} photos are findable ({report.photos_unchanged} were before), of {report.records} "
+        f"objects ({report.records_unchanged} records were unchanged), {report.seconds:.1f} s, {rate:.1f} photos/s"
     )
-    for warning in report.warnings:
-        click.echo(printable(f"note: {warning}"), err=True)
+    for line in (*left_out(report), *(f"note: {warning}" for warning in report.warnings)):
+        click.echo(printable(line), err=True)
     for reason, count in Counter(failure["reason"] for failure in report.failures).most_common(20):
         click.echo(printable(f"{count} × {reason}"), err=True)
-        for failure in [one for one in report.failures if one["reason"] == reason][:3]:
+        for failure in [one for one in report.failures if one["reason"] == reason][:NAMED]:
             click.echo(printable(f"    {failure['what']}"), err=True)
+
+
+def left_out(report: Report) -> list[str]:
+    """What the count of findable photos does not tell, line by line."""
+    alone = report.photos_without_row
+    counted = [
+        (report.rows_dropped, "dropped rows of the table"),
+        (report.photos_not_there, "rows whose photo is not in the folder of photos"),
+        (len(report.failures) - report.rows_dropped - report.photos_not_there, "photos or records that failed"),
+        (len(alone), f"photos in the folder that no row names: {', '.join(alone[:NAMED])}{', …' if len(alone) > NAMED else ''}"),
+    ]
+    return [f"left out: {count} × {what}" for count, what in counted if count]
+
+
+def without_row(images: Path, objects: Iterable[TableObject]) -> list[str]:
+    """Photos in a folder, and in those within it, that no object has."""
+    named = {name for entry in objects for name in entry.images}
+    found = (path.relative_to(images).as_posix() for path in images.rglob("*") if path.suffix.lower() in PHOTOS)
+    return sorted(name for name in found if name not in named)
 
 
 class Import:
@@ -213,6 +255,10 @@ class Import:
             try:
                 body = (images / name).read_bytes()
                 self._send(photo_key(self.museum, entry.object_id, Path(name).name), body, kind, what, photo=True)
+            except FileNotFoundError:
+                with self._changed:
+                    self.report.photos_not_there += 1
+                self.report.fail(what, "there is no such photo in the folder of photos")
             except OSError as error:
                 self.report.fail(what, f"the photo cannot be read: {error.strerror}")
             except MuseumError as error:
@@ -231,7 +277,9 @@ class Import:
             self.await_end(upload_id(bucket, key, version), Awaited(what, photo))
         else:
             with self._changed:
-                self.report.unchanged += photo and before.status == "indexed"
+                if before.status == "indexed":
+                    self.report.photos_unchanged += photo
+                    self.report.records_unchanged += not photo
                 self._count(Awaited(what, photo), before.status, before.reason)
 
     def _outcome(self, identity: str) -> Outcome | None:
@@ -273,19 +321,10 @@ def is_final(ended: Outcome) -> bool:
 def run(
     environment: Mapping[str, str], table: Path, images: Path, *, museum: str | None, timeout: float, quiet: bool = False
 ) -> Report:
-    """Import a table; progress goes to standard error."""
+    """Import a table; progress goes to standard error. Raises ``BadTable``."""
     started = time.monotonic()
     job = Import(environment, museum)
-    objects: list[TableObject] = []
-    with table.open("rb") as file:
-        for entry in read_table(file.read()):
-            if isinstance(entry, TableRowError) and entry.warning:
-                job.report.warnings.append(entry.reason)
-            elif isinstance(entry, TableRowError):
-                job.report.fail(f"row {entry.row}", entry.reason)
-            else:
-                objects.append(entry)
-    job.report.photos = sum(len(entry.images) for entry in objects)
+    objects = objects_of(table.read_bytes(), images, job.report)
     exchange = environment["MUSEUM_EVENTS_EXCHANGE"]
     try:
         with Announcements(environment["MUSEUM_AMQP_URL"], exchange, ENDS, job.heard), bar(quiet=quiet) as tick_to:
@@ -293,6 +332,21 @@ def run(
     finally:
         job.report.seconds = round(time.monotonic() - started, 1)
     return job.report
+
+
+def objects_of(table: bytes, images: Path, report: Report) -> list[TableObject]:
+    """The objects of a table; what is left out of it and of the folder of photos goes into the report. Raises ``BadTable``."""
+    entries = read_table(table)
+    objects = [entry for entry in entries if isinstance(entry, TableObject)]
+    for entry in entries:
+        if isinstance(entry, TableRowError) and entry.warning:
+            report.warnings.append(entry.reason)
+        elif isinstance(entry, TableRowError):
+            report.rows_dropped += 1
+            report.fail(f"row {entry.row}", entry.reason)
+    report.records, report.photos = len(objects), sum(len(entry.images) for entry in objects)
+    report.photos_without_row = without_row(images, objects)
+    return objects
 
 
 def transfer(job: Import, objects: list[TableObject], images: Path, timeout: float, tick: Callable[[], None]) -> None:
@@ -339,7 +393,7 @@ def bar(*, quiet: bool) -> Iterator[Callable[[Report], None]]:
 
 def rate_of(report: Report, seconds: float) -> float:
     """Photos a second, without those that were findable before."""
-    return (report.findable + len(report.failures) - report.unchanged) / max(seconds, 0.1)
+    return (report.findable + len(report.failures) - report.photos_unchanged) / max(seconds, 0.1)
 
 
 def progress_line(report: Report, seconds: float) -> str:

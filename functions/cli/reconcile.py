@@ -30,6 +30,33 @@ AFTER_TROUBLE = 5.0
 """Seconds until the next look when S3 or RabbitMQ was away at the last. With a whole minute each time an upload waited
 170 s, in a run that killed a part every 3 s."""
 
+SAY_EVERY = 10.0
+"""Seconds between the lines that tell how far a long look is."""
+
+
+class Looked:
+    """What was looked at, by bucket; says how far it is from time to time, unless nobody waits for it."""
+
+    def __init__(self, *buckets: str, quiet: bool) -> None:
+        self.counts = dict.fromkeys(buckets, 0)
+        self._quiet = quiet
+        self._said = time.monotonic()
+
+    def __call__(self, bucket: str) -> None:
+        """One object more."""
+        self.counts[bucket] += 1
+        if not self._quiet and time.monotonic() - self._said >= SAY_EVERY:
+            self._said = time.monotonic()
+            click.echo(f"{self}, …", err=True)
+
+    def __str__(self) -> str:
+        """In words."""
+        return "looked at " + " and ".join(f"{count} objects in {bucket}" for bucket, count in self.counts.items())
+
+    def anew(self) -> None:
+        """Another look."""
+        self.counts = dict.fromkeys(self.counts, 0)
+
 
 @click.command("reconcile")
 @state_option
@@ -52,30 +79,31 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     told = "AWS_ENDPOINT_URL" in os.environ and not asked  # as the stack's own sweep is
     settings = load(Settings) if told else running_stack(state).settings()
     store = S3Store(settings)
-    sweep = Sweep(store, settings.buckets)
+    looked = Looked(settings.museum_bucket_queries, settings.museum_bucket_catalogue, quiet=every is not None)
+    sweep = Sweep(store, settings.buckets, looked)
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
         renew(settings)
-        count = 0
         for one in everything(S3Store(settings), settings.buckets):
             publish(one, outbox, settings)
-            count += 1
-        click.echo(f"{count} objects of the catalogue bucket are on their way to the index")
+            looked(one.change.bucket)
+        click.echo(f"{sum(looked.counts.values())} objects of the catalogue bucket are on their way to the index")
         return
     ended = threading.Event()
     forgotten = time.monotonic() - FORGET_EVERY
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM) if every is not None else ():
         signal.signal(number, lambda *_: ended.set())
     while True:
         pause = every
         try:
             found = []
+            looked.anew()
             for one in sweep.due(patient=every is not None):
                 if fix:
                     publish(one, outbox, settings)
                     sweep.raised(one)
                 found.append(one)
-            report(found, fix=fix, as_json=as_json)
+            report(found, looked, fix=fix, as_json=as_json, once=every is None)
             if every is not None and fix and settings.museum_keep_days and time.monotonic() - forgotten >= FORGET_EVERY:
                 forget(store, settings.buckets, now=time.time(), days=settings.museum_keep_days)
                 forgotten = time.monotonic()
@@ -111,17 +139,21 @@ def publish(one: Missing, outbox: Outbox, settings: Settings) -> None:
     outbox.publish(BucketNotified.TYPE, notification_id(raw), {"body": body}, lane=lane, known=known)
 
 
-def report(found: list[Missing], *, fix: bool, as_json: bool) -> None:
-    """Say what was found."""
+def report(found: list[Missing], looked: Looked, *, fix: bool, as_json: bool, once: bool) -> None:
+    """Say what was found, and where it was looked for. The stack's own sweep has nothing to say where nothing was lost."""
     if as_json:
         listed = [
             {"bucket": one.change.bucket, "key": one.change.key, "upload_id": one.upload_id, "kind": one.change.kind}
             for one in found
         ]
-        click.echo(json.dumps({"missing": listed, "fixed": fix}, ensure_ascii=False))
+        click.echo(json.dumps({"missing": listed, "fixed": fix, "looked_at": looked.counts}, ensure_ascii=False))
         return
     for one in found:
         what = "no outcome" if one.change.kind == "created" else "removed, but still indexed"
         click.echo(printable(f"{what}{', raised again' if fix else ''}: {one.change.bucket}/{one.change.key}"))
-    if not found and not fix:
-        click.echo("nothing is missing")
+    if found and once:
+        click.echo(
+            f"{looked}: {len(found)} {'were raised again' if fix else 'are missing, `museum reconcile --fix` raises them again'}"
+        )
+    elif once or not (found or fix):
+        click.echo(f"{looked}: nothing is missing")

@@ -107,7 +107,7 @@ def show(found: Found, top: int) -> None:
     for hit in result.hits[:top]:
         name = (hit.record or {}).get("Name", "")
         kind = BY_CODE[hit.class_code].ru if hit.class_code in BY_CODE else ""
-        table.add_row(str(hit.rank), f"{hit.score:.4f}", likeness(hit), plain(hit.object_id), plain(name), kind)
+        table.add_row(str(hit.rank), written(hit.score), likeness(hit), plain(hit.object_id), plain(name), kind)
     if result.hits:
         console.print(table)
     if result.class_ is not None:
@@ -124,6 +124,11 @@ def show(found: Found, top: int) -> None:
         console.print(draft)
 
 
+def written(score: float) -> str:
+    """A score for people: below 0 two photos have nothing in common either. ``--json`` and the result keep the cosine."""
+    return f"{max(0.0, score):.4f}"
+
+
 def likeness(hit: Hit) -> str:
     """A hit's relation with its probability; a dash where nothing can be said."""
     if hit.relation is None:
@@ -137,8 +142,11 @@ def judged(result: Result) -> str:
     if result.verdict is None or not result.hits:
         return ""
     if result.verdict.similar is None:
-        return "whether anything is similar is not known in this collection yet: `museum calibrate` finds from which score on"
-    return f"similar: the best score {result.hits[0].score:.4f} is not below {result.verdict.threshold:.4f}"
+        return (
+            "whether anything is similar is not known in this collection yet: from some 50 photos of several classes on "
+            "`museum calibrate` finds from which score on it is"
+        )
+    return f"similar: the best score {written(result.hits[0].score)} is not below {result.verdict.threshold:.4f}"
 
 
 def class_named(value: str) -> str:

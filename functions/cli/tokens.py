@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from functions.cli.common import json_option, plain, stack_of, state_option
+from functions.cli.common import address_with, json_option, plain, stack_of, state_option
 from functions.gateway import tokens
 from functions.gateway.identity import ROLES, Entry, Role, fingerprint
 from functions.gateway.problems import Problem
@@ -36,6 +36,12 @@ class Line:
 def file_of(state: Path, file: Path | None) -> Path:
     """The token file that is meant."""
     return file or stack_of(state).folder / "tokens.json"
+
+
+def url_of(state: Path, file: Path | None) -> str:
+    """Where the page is that the token file is of: the stack's; empty where that is not known."""
+    stack = stack_of(state)
+    return stack.own_environment()["MUSEUM_URL"] if file is None and stack.state.ports else ""
 
 
 file_option = click.option(
@@ -63,8 +69,11 @@ def tokens_command() -> None:
 @click.option("--owner", required=True, help="Who it is for: a part of keys, so letters, digits and ._@- alone.")
 @click.option("--role", type=click.Choice(ROLES), default="registrar", show_default=True, help="visitor: search alone.")
 @click.option("--days", default=0, show_default=True, type=click.IntRange(0), help="Days until it expires; 0: never.")
-def add_command(state: Path, as_json: bool, file: Path | None, museum: str, owner: str, role: Role, days: int) -> None:
-    """Make a token and print it: this is the only time that it is shown.
+@click.option("--url", envvar="MUSEUM_URL", show_envvar=True, help="Where the page is.  [default: the stack's]")
+def add_command(
+    state: Path, as_json: bool, file: Path | None, museum: str, owner: str, role: Role, days: int, url: str | None
+) -> None:
+    """Make a token and print it, and the page's address with it: this is the only time that it is shown.
 
     \b
     Examples:
@@ -73,14 +82,21 @@ def add_command(state: Path, as_json: bool, file: Path | None, museum: str, owne
       museum tokens add --museum north --owner boris --file /etc/museum/tokens.json
     """
     token = secrets.token_urlsafe(24)
+    where = url or url_of(state, file)
     try:
         tokens.keep(file_of(state, file), token, museum=museum, owner=owner, roles=(role,), days=days)
     except Problem as problem:
         raise click.ClickException(problem.detail) from None
     name = fingerprint(token)[:SHOWN]
-    click.echo(json.dumps({"token": token, "name": name}) if as_json else token)
-    if not as_json:
-        click.echo(f"named {name} in `museum tokens list`; on the page it stands behind #token= in the address", err=True)
+    page = address_with(where, token) if where else None
+    if as_json:
+        click.echo(json.dumps({"token": token, "name": name, "page": page}))
+        return
+    click.echo(token)
+    if page is not None:
+        click.echo(page)
+    hint = "" if page else "; on the page it stands behind #token= in the address"
+    click.echo(f"named {name} in `museum tokens list`{hint}", err=True)
 
 
 @tokens_command.command("list")

@@ -25,7 +25,6 @@ from functions.gateway.editing import LANE, Card, Cards, MuseumSettings, image_n
 from functions.gateway.handles import object_handle, object_of
 from functions.gateway.identity import Identity
 from functions.gateway.objects import (
-    AT_ONCE,
     ID,
     NUMBERS,
     Seen,
@@ -38,6 +37,7 @@ from functions.gateway.objects import (
     main_copy,
     object_shown,
 )
+from functions.gateway.paging import AT_ONCE
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
 from functions.gateway.shapes import (
@@ -190,8 +190,6 @@ def fill(parts: Parts, who: Identity, cards: Cards, card: Card, photos: Mapping[
     if card.draft.batch:
         cards.enlist(card.object_id, card.draft.batch)
     digests = {}
-    if photos:
-        parts.queries(who).catalogued(list(photos.values()))
     for name, key in photos.items():
         photo = parts.store.get(parts.buckets.queries, key, limit=parts.settings.museum_max_bytes)
         if photo is not None:

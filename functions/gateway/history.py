@@ -11,20 +11,14 @@ from functions.catalogue.keys import born
 from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.handles import object_of
 from functions.gateway.identity import Identity
+from functions.gateway.paging import AT_ONCE, LIMIT, LOOKED_AT, Limit
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
-from functions.gateway.progress import ID, like_of, standing
+from functions.gateway.progress import ID, standing, told_of
 from functions.gateway.queries import Known
 from functions.gateway.shapes import Feedback, History, Listed
-from functions.gateway.shown import photos_of, top_of
+from functions.gateway.shown import top_of
 
-LIMIT = 30
-AT_ONCE = 8
-"""Queries that are read side by side."""
-LOOKED_AT = 300
-"""Queries that one page looks at most at, to find those of a batch."""
-
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Cursor = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
 
 
@@ -77,18 +71,11 @@ def page(parts: Parts, viewer: Identity, cursor: str | None = None, limit: int =
 
 def listed(known: Known, viewer: Identity, parts: Parts) -> Listed:
     """One query, for a list."""
-    result, asked = known.result, known.asked
+    result = known.result
     return Listed(
-        id=known.id,
+        **told_of(known, viewer, parts),
         status=standing(known, parts.watching)[0],
-        uploaded_at=known.upload.modified if known.upload else None,
-        created=asked.created if asked else born(known.id),
-        filename=asked.filename if asked else known.key.rpartition("/")[2],
-        batch=asked.batch if asked else "",
-        of=asked.of if asked else None,
-        like=like_of(asked),
-        reason=result.reason if result else None,
-        photos=photos_of(result, viewer.museum, parts.pictures) if result else [],
+        created=known.asked.created if known.asked else born(known.id),
         top=top_of(result, viewer.museum, parts.pictures) if result else None,
         duplicate=any(hit.duplicate and hit.museum == viewer.museum for hit in result.hits) if result else False,
     )

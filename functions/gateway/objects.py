@@ -25,6 +25,7 @@ from functions.gateway.call import Answer, Asked, Call, etag, in_thread
 from functions.gateway.editing import Card, Cards, image_name, in_order
 from functions.gateway.handles import object_handle, object_of
 from functions.gateway.identity import Identity
+from functions.gateway.paging import AT_ONCE, LIMIT, LOOKED_AT, Limit
 from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
 from functions.gateway.queries import Asked as Question
@@ -47,17 +48,11 @@ from functions.ports import ObjectInfo
 from functions.uploads import MAX_KEY
 
 ID = {"id": r"[A-Za-z0-9_-]{1,1500}"}
-LIMIT = 30
-LOOKED_AT = 300
-"""Objects that one page looks at most at, to find those that are asked for."""
 CHUNK = 50
-AT_ONCE = 8
-"""Objects, or outcomes, that are read side by side."""
 MOST_IMAGES = 200
 """Photos of one object that are shown."""
 NUMBERS = ("KPNumber", "InvNumber", "GKNumber", "MusSystemID", "SpecNumber")
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 QUERY: dict[str, Any] = {
     "class": Annotated[int, msgspec.Meta(ge=1, le=99)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import Response
@@ -76,28 +76,36 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
             record=lambda hit: record_of(hit, viewer.museum, parts.store, parts.buckets),
         )
     return Snapshot(
-        id=known.id,
+        **told_of(known, viewer, parts),
         status=status,
         stage=stage,
-        uploaded_at=known.upload.modified if known.upload else None,
         now=time.time(),
         expected_ms=parts.recent.whole,
         expected=parts.recent.steps,
         ahead=ahead(status, stage, parts),
-        reason=result.reason if result else None,
         code=result.code if result else None,
         step=result.step if result else None,
-        photos=photos_of(result, viewer.museum, parts.pictures) if result else [],
-        filename=asked.filename if asked else known.key.rpartition("/")[2],
-        batch=asked.batch if asked else "",
         scope=asked.scope if asked else "all",
         filter=asked.filter if asked else None,
         region=asked.region if asked else None,
-        of=asked.of if asked else None,
-        like=like_of(asked),
         said=said_of(known, viewer, parts),
         result=shown,
     )
+
+
+def told_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Any]:
+    """What a query's state and its line in the history both say, but the status: :class:`functions.gateway.shapes.QueryShown`."""
+    asked, result = known.asked, known.result
+    return {
+        "id": known.id,
+        "uploaded_at": known.upload.modified if known.upload else None,
+        "reason": result.reason if result else None,
+        "photos": photos_of(result, viewer.museum, parts.pictures) if result else [],
+        "filename": known.filename,
+        "batch": known.batch,
+        "of": asked.of if asked else None,
+        "like": like_of(asked),
+    }
 
 
 def like_of(asked: Question | None) -> str | None:

@@ -20,6 +20,7 @@ import msgspec
 
 from functions import events
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
+from functions.copies import Others
 from functions.events import ObjectName, Region, upload_id
 from functions.gateway.handles import object_handle
 from functions.gateway.shapes import Filter, Scope
@@ -54,8 +55,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The query whose photos these are."""
     exclude: tuple[str, str] | None = None
     """(museum, object_id) that is left out."""
-    catalogued: bool = False
-    """Whether its photos are in the catalogue too, whose display copies are the same files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +69,16 @@ class Known:
     """Of the key that starts the search; ``None`` while it is awaited."""
     waiting: bool = False
     result: Result | None = None
+
+    @property
+    def filename(self) -> str:
+        """What its owner calls the photo."""
+        return self.asked.filename if self.asked else self.key.rpartition("/")[2]
+
+    @property
+    def batch(self) -> str:
+        """The folder that it is of, empty where it is of none."""
+        return self.asked.batch if self.asked else ""
 
     @property
     def ended(self) -> bool:
@@ -191,25 +200,19 @@ class Queries:
                 return True
         return False
 
-    def catalogued(self, photos: Sequence[str]) -> None:
-        """Note that photos went into the catalogue: their display copies stay when the queries that they are of are erased."""
-        for identity in {key.removeprefix(self._of).partition("/")[0] for key in photos}:
-            known = self.known(identity)
-            if known is not None:
-                asked = known.asked or Asked(
-                    key=known.key, photos=tuple(photos), filename=known.key.rpartition("/")[2], created=time.time()
-                )
-                self.begin(identity, msgspec.structs.replace(asked, catalogued=True))
+    def erase(self, identity: str, others: Others | None = None) -> None:
+        """Remove a query with its photos and all that was made of them, except of a photo that an upload beside it has too.
 
-    def erase(self, identity: str) -> None:
-        """Remove a query with its photos and all that was made of them, except copies of a picture that a catalogue has too."""
+        ``others``: the uploads that stay, where several queries are erased; else they are listed.
+        """
         known = self.known(identity)
         if known is None:
             return
-        for key in [info.key for info in self._store.list(self._buckets.queries, self.prefix(identity))]:
-            if known.asked is None or not known.asked.catalogued:
-                self._erase_copies(key, known.result)
-            self._store.delete(self._buckets.queries, key)
+        uploads = list(self._store.list(self._buckets.queries, self.prefix(identity)))
+        others = others or Others(self._store, self._buckets, uploads)
+        for info in uploads:
+            self._erase_copies(info.key, others)
+            self._store.delete(self._buckets.queries, info.key)
         if known.upload is not None:
             query = upload_id(self._buckets.queries, known.key, known.upload.version)
             self._store.delete(self._buckets.results, key_of(query))
@@ -258,13 +261,11 @@ class Queries:
         known = self.known(holder["id"])
         return known is None or known.ended
 
-    def _erase_copies(self, key: str, result: Result | None) -> None:
-        found = self._store.get(self._buckets.queries, key)
-        if found is None or key.endswith(QUERY_FILE):
+    def _erase_copies(self, key: str, others: Others) -> None:
+        found = None if key.endswith(QUERY_FILE) else self._store.get(self._buckets.queries, key)
+        if found is None or others.have(found):
             return
         digest = hashlib.sha256(found.body).hexdigest()
-        if result is not None and any(hit.display.startswith(digest) for hit in result.hits):
-            return
         for info in list(self._store.list(self._buckets.derived, f"{digest}/")):
             self._store.delete(self._buckets.derived, info.key)
 

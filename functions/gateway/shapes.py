@@ -45,14 +45,11 @@ class Photo(Given, frozen=True, kw_only=True):
     """Bytes."""
 
 
-class Upload(Given, frozen=True, kw_only=True):
+class Upload(Photo, frozen=True, kw_only=True):
     """A query to be: one photo, or the ``parts`` of one object."""
 
-    filename: Name
-    content_type: Annotated[str, Meta(max_length=100, pattern="^image/[a-z0-9.+-]+$(?!\\n)")]
-    size: Annotated[int, Meta(ge=1)]
     parts: Annotated[tuple[Photo, ...], Meta(max_length=MAX_PHOTOS)] = ()
-    """All the photos of the object, where there are several; the fields above are then those of the first."""
+    """All the photos of the object, where there are several; its own fields are then those of the first."""
     batch: Annotated[str, Meta(max_length=200)] = ""
     wait: bool = False
     """Whether it may wait outside the queues, as the photos of a batch do."""
@@ -60,13 +57,10 @@ class Upload(Given, frozen=True, kw_only=True):
     filter: Filter | None = None
 
 
-class Narrowed(Given, frozen=True, kw_only=True):
+class Narrowed(Filter, frozen=True, kw_only=True):
     """A new query of the same photos within a part of the catalogue."""
 
     scope: Scope = "all"
-    classes: Annotated[tuple[Code, ...], Meta(max_length=20)] = ()
-    museums: Annotated[tuple[Name, ...], Meta(max_length=32)] = ()
-    period: tuple[Year, Year] | None = None
 
 
 class Crop(Given, frozen=True, kw_only=True):
@@ -179,14 +173,27 @@ class ResultShown(Said, frozen=True, kw_only=True):
     model: str
 
 
-class Snapshot(Said, frozen=True, kw_only=True):
-    """How a query stands, whole: what a late reader needs."""
+class QueryShown(Said, frozen=True, kw_only=True):
+    """What a query's state and its line in the history both say."""
 
     id: str
     status: Status
-    stage: Stage
     uploaded_at: float | None
     """Seconds since the epoch; ``null`` while the upload is awaited."""
+    reason: str | None
+    photos: list[Copies]
+    filename: str
+    batch: str
+    of: str | None
+    """The query whose photos these are."""
+    like: str | None
+    """The object that this asks more like of."""
+
+
+class Snapshot(QueryShown, frozen=True, kw_only=True):
+    """How a query stands, whole: what a late reader needs."""
+
+    stage: Stage
     now: float
     expected_ms: float | None
     """Of the whole way from upload to result, from recent ones; ``null`` where there are none."""
@@ -194,19 +201,11 @@ class Snapshot(Said, frozen=True, kw_only=True):
     """The same by step."""
     ahead: int | None
     """Queries that are before this one."""
-    reason: str | None
     code: str | None
     step: str | None
-    photos: list[Copies]
-    filename: str
-    batch: str
     scope: Scope
     filter: Filter | None
     region: Region | None
-    of: str | None
-    """The query whose photos these are."""
-    like: str | None
-    """The object that this asks more like of."""
     said: dict[str, Literal["same", "different"]]
     """What its owner said of hits, by the object's id."""
     result: ResultShown | None
@@ -220,19 +219,10 @@ class Top(Said, frozen=True, kw_only=True):
     image: Copies
 
 
-class Listed(Said, frozen=True, kw_only=True):
+class Listed(QueryShown, frozen=True, kw_only=True):
     """A query in the history."""
 
-    id: str
-    status: Status
-    uploaded_at: float | None
     created: float | None
-    filename: str
-    batch: str
-    of: str | None
-    like: str | None
-    reason: str | None
-    photos: list[Copies]
     top: Top | None
     duplicate: bool
     """Whether a hit is said to be the object itself."""

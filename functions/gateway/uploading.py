@@ -31,7 +31,7 @@ def calls(parts: Parts) -> list[Call]:
 
     async def upload(asked: Asked) -> Answer:
         given: Upload = asked.body
-        photos = given.parts or (Photo(filename=given.filename, content_type=given.content_type, size=given.size),)
+        photos = given.parts or (given,)
         for photo in photos:
             check_size(photo, parts.settings.museum_max_bytes)
         parts.limits.upload(asked.identity.token, len(photos))
@@ -183,9 +183,9 @@ def again(
     question = Question(
         key=queries.prefix(new) + "photos" + QUERY_FILE,
         photos=photos,
-        filename=asked.filename if asked else known.key.rpartition("/")[2],
+        filename=known.filename,
         created=time.time(),
-        batch=asked.batch if asked else "",
+        batch=known.batch,
         closing=True,
         wait=True,
         scope=scope,  # type: ignore[arg-type]  # checked by the shape

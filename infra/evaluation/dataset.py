@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from functions.catalogue.classes import UnknownClass, class_of
-from functions.catalogue.table import TableRowError, read_table
+from functions.catalogue.table import BadTable, TableObject, TableRowError, read_table
 
 QUERIES, VIEWS, TABLE, IMAGES = "queries", "views", "catalogue.csv", "images"
 
@@ -47,7 +47,7 @@ def gallery_of(folder: Path) -> Gallery:
         raise DatasetError(f"{folder}: expected {TABLE} there, with the columns of `museum import`")
     photos: list[Photo] = []
     classes: dict[str, int] = {}
-    for row in read_table(table.read_bytes()):
+    for row in rows_of(table):
         if isinstance(row, TableRowError):
             if row.warning:
                 continue
@@ -60,6 +60,14 @@ def gallery_of(folder: Path) -> Gallery:
     if not photos:
         raise DatasetError(f"{table}: expected photographs in the column img_name, found none")
     return Gallery(photos=tuple(photos), classes=classes)
+
+
+def rows_of(table: Path) -> list[TableObject | TableRowError]:
+    """The rows of a table. Raises ``DatasetError`` where none can be read."""
+    try:
+        return read_table(table.read_bytes())
+    except BadTable as error:
+        raise DatasetError(f"{table}: {error}") from None
 
 
 def together(galleries: Sequence[Gallery]) -> Gallery:

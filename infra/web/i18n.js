@@ -63,8 +63,9 @@ export function number(value, digits = 0) {
   return format({maximumFractionDigits: digits, minimumFractionDigits: 0}).format(value);
 }
 
+/** A cosine: below 0 two photos have nothing in common either. */
 export function score(value, digits = 3) {
-  return format({maximumFractionDigits: digits, minimumFractionDigits: digits}).format(value);
+  return format({maximumFractionDigits: digits, minimumFractionDigits: digits}).format(Math.max(0, value));
 }
 
 export function percent(share) {

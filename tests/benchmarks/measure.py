@@ -150,8 +150,8 @@ class Bench:
         before, own, started = meter.cpu_of(pids), time.process_time(), time.perf_counter()
         report = importing.run(self.environment, table, files[0].parent, museum=museum, timeout=60, quiet=True)
         seconds = time.perf_counter() - started
-        if report.failures or report.unchanged:
-            raise RuntimeError(f"{report.unchanged} of {report.photos} were there before, failed: {report.failures[:3]}")
+        if report.failures or report.photos_unchanged:
+            raise RuntimeError(f"{report.photos_unchanged} of {report.photos} were there before, failed: {report.failures[:3]}")
         after = meter.cpu_of(pids)
         costs = {name: (after[name] - before[name]) / len(files) for name in after}
         return Round(len(files) / seconds, {**costs, "importer": (time.process_time() - own) * 1000 / len(files)})

@@ -76,6 +76,15 @@ def test_a_text_that_differs_in_spaces_and_case_alone_is_unchanged(run: Run) -> 
     assert not run("marks", "m.unchanged(v[0], v[1])", ["Ваза белая; на дне клеймо", "ваза белая"])
 
 
+def test_a_score_below_0_is_shown_as_0(run: Run) -> None:
+    """A cosine has no other side for a person: no minus, and none before a rounded 0."""
+    assert [run("i18n", "m.score(v).replace(',', '.')", score) for score in (0.0312, -0.0001, -0.2)] == [
+        "0.031",
+        "0.000",
+        "0.000",
+    ]
+
+
 def names(groups: list[dict[str, Any]]) -> dict[str, list[int]]:
     """Groups by name."""
     return {group["name"]: group["files"] for group in groups}

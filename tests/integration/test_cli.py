@@ -260,10 +260,10 @@ def test_import_is_interrupted_and_repeated(operator: Operator, tmp_path: Path) 
     assert ended is not None
     outcome.write(client.store, "state", replace(ended, status="failed", code="worker-dead", reason="killed", vectors=()))
     again = json.loads(operator.run(*arguments, "--json"))
-    assert (again["findable"], again["unchanged"], again["failures"]) == (60, 59, [])
+    assert (again["findable"], again["photos_unchanged"], again["failures"]) == (60, 59, [])
     table_of(tmp_path, numbers, name="Новое имя")
     changed = json.loads(operator.run(*arguments, "--json"))
-    assert (changed["findable"], changed["unchanged"]) == (60, 60)
+    assert (changed["findable"], changed["photos_unchanged"]) == (60, 60)
     assert client.search(jpeg(259))["hits"][0]["record"]["Name"] == "Новое имя 259"
 
 

@@ -181,13 +181,14 @@ def test_import_makes_a_table_findable_and_repeats_without_work(running: Running
     )
     first = museum(running, "import", str(table), "--images", str(tmp_path), "--json")
     report = json.loads(first.stdout)
-    assert (report["findable"], report["unchanged"], first.returncode) == (2, 0, 1)
+    assert (report["findable"], report["photos_unchanged"], first.returncode) == (2, 0, 1)
     reasons = " | ".join(failure["reason"] for failure in report["failures"])
     assert "Марсиане" in reasons
-    assert "No such file" in reasons
+    assert "there is no such photo" in reasons
     assert "expected a photo" in reasons
+    assert (report["records"], report["rows_dropped"], report["photos_not_there"]) == (3, 1, 1)
     again = json.loads(museum(running, "import", str(table), "--images", str(tmp_path), "--json").stdout)
-    assert (again["findable"], again["unchanged"]) == (2, 2)
+    assert (again["findable"], again["photos_unchanged"], again["records_unchanged"]) == (2, 2, 3)
     assert running.found(jpeg(71))[0] == "t/70"
 
 

@@ -11,13 +11,15 @@ import pytest
 from rich.console import Console
 
 from functions import live, outcome
-from functions.catalogue.calibration import Calibration, Relation, Votes
+from functions.catalogue.calibration import Calibration, Relation, Verdict, Votes
 from functions.catalogue.figures import Figure
 from functions.catalogue.keys import photo_key, record_key
 from functions.cli import calibrate as command
+from functions.cli import searching
+from functions.cli.client import Found
 from functions.cli.searching import likeness
 from functions.events import upload_id
-from functions.results import Hit, decode, encode
+from functions.results import Hit, Result, decode, encode
 from functions.search import collection
 from tests.unit.world import FINGERPRINT, World
 
@@ -188,8 +190,39 @@ def test_each_number_is_printed_with_its_interval_and_ground(monkeypatch: pytest
     monkeypatch.setattr(command, "console", printed)
     with printed.capture() as shown:
         command.show(made)
-    assert "not calibrated: same_edition" in shown.get()
+    assert "not known yet:" in shown.get()
+    assert "  whether a hit is of the same edition: found 0 related pairs" in shown.get()
     assert "120 photos of 60 objects" in shown.get()
+
+
+def test_of_nine_objects_it_is_said_what_is_there_what_is_needed_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In words, without the parts' names; no table of nothing."""
+    world = World()
+    for number in range(9):
+        world.add(f"o{number}", 4 * number, TypologyGK="5" if number < 5 else "17", Name=f"Предмет {number}")
+    world.run(limit=10_000)
+    live.write(world.store, "state", world.live())
+    made = calibrated(world)
+    said = "\n".join(command.unsaid(made))
+    assert said.startswith("these photos are too few to say what scores mean; from 50 on")
+    assert (
+        "whether anything is similar: found 9 photos that can be compared with objects of another class, at least 50 are needed; "
+        "import objects of several classes"
+    ) in said
+    assert "related pairs (several photos of one object) of 0 objects, at least 30 are needed, of at least 20 objects" in said
+    assert said.endswith("import what is missing (`museum import`), then run `museum calibrate` again.")
+    assert not [name for name in ("twins", "others", "same_object", "same_edition", "same_kind") if name in said]
+    printed = Console(width=200, record=True, quiet=False)
+    monkeypatch.setattr(command, "console", printed)
+    with printed.capture() as shown:
+        command.show(made)
+    assert "stands on" not in shown.get()
+
+
+def test_every_part_that_may_be_missing_has_words() -> None:
+    """Of an empty collection's sample, and of parts that are refused after all."""
+    assert set(calibrated(catalogue()).missing) <= set(command.UNSAID)
+    assert command.unsaid(dataclasses.replace(calibrated(catalogue()), missing={})) == []
 
 
 def hit(relation: Relation | None, *, duplicate: bool | None = None) -> Hit:
@@ -205,3 +238,23 @@ def test_a_search_prints_the_relation_or_a_dash() -> None:
     assert likeness(hit(None)) == "–"
     assert likeness(hit(Relation(kind="looks_alike", probability=0.7))) == "looks alike 70%"
     assert likeness(hit(Relation(kind="same_object", probability=0.98), duplicate=True)) == "same object 98%, there already"
+
+
+def test_a_score_below_0_is_printed_as_0_and_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cosine has no other side for a person; a program is given what was measured."""
+    hits = [dataclasses.replace(hit(None), rank=rank, score=score) for rank, score in ((1, 0.0312), (2, -0.0001), (3, -0.2))]
+    result = Result(
+        query_id="q", museum="m", owner="o", status="completed", bucket="queries", key="k", version="1", hits=hits,
+        verdict=Verdict(similar=True, threshold=-0.3, collection_size=3),
+    )  # fmt: skip
+    found = Found(photo="a.jpg", result=result, seconds=1.0)
+    printed = Console(width=200, record=True, quiet=False)
+    monkeypatch.setattr(searching, "console", printed)
+    with printed.capture() as shown:
+        searching.show(found, 10)
+    assert [line.split()[1] for line in shown.get().splitlines() if line.split()[0] in ("1", "2", "3")] == [
+        "0.0312",
+        "0.0000",
+        "0.0000",
+    ]
+    assert [one["score"] for one in searching.as_data(found, 10)["hits"]] == [0.0312, -0.0001, -0.2]

@@ -8,16 +8,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
+from click.testing import CliRunner, Result
 
 from functions import outcome
 from functions.adapters.memory import MemoryStore
 from functions.catalogue.keys import photo_key, record_key
 from functions.catalogue.table import TableObject
 from functions.cli import importing
-from functions.cli.importing import Import, Interrupted, Report, progress_line, transfer
+from functions.cli.importing import Import, Interrupted, Report, left_out, objects_of, progress_line, transfer
+from functions.cli.main import museum
 from functions.events import upload_id
 from functions.outcome import Outcome
 
@@ -105,7 +108,8 @@ def test_a_repeat_sends_nothing_that_is_findable(images: Path) -> None:
     ended_before(store, images, how("indexed"))
     report = imported(store, images, VASE)
     assert store.sent == []
-    assert (report.photos, report.findable, report.unchanged, report.failures) == (1, 1, 1, [])
+    assert (report.photos, report.findable, report.photos_unchanged, report.failures) == (1, 1, 1, [])
+    assert report.records_unchanged == 1
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,7 @@ def test_a_repeat_sends_again_what_could_end_otherwise(images: Path, before: Out
     store.ends = {PHOTO: how("indexed", at=2.0)}
     report = imported(store, images, VASE)
     assert store.sent == [PHOTO]
-    assert (report.findable, report.unchanged, report.failures) == (1, 0, [])
+    assert (report.findable, report.photos_unchanged, report.failures) == (1, 0, [])
 
 
 def test_the_end_before_is_not_the_end_of_what_is_sent_again(images: Path) -> None:
@@ -195,7 +199,7 @@ def test_ctrl_c_sends_no_more_than_what_is_in_work(images: Path) -> None:
     ("report", "line"),
     [
         (Report(photos=330), "0 of 330 photos, 0.0/s, 0 failed"),
-        (Report(photos=330, findable=100, unchanged=50), "100 of 330 photos, 5.0/s, 0 failed, 0:46 min left"),
+        (Report(photos=330, findable=100, photos_unchanged=50), "100 of 330 photos, 5.0/s, 0 failed, 0:46 min left"),
         (Report(photos=9000, findable=10), "10 of 9000 photos, 1.0/s, 0 failed, 149:50 min left"),
         (Report(photos=1, findable=1), "1 of 1 photos, 0.1/s, 0 failed"),
     ],
@@ -236,7 +240,66 @@ def test_what_the_store_has_is_known_by_its_bytes(
     assert imported(store, images, VASE).findable == 1
     store.sent.clear()
     again = imported(store, images, VASE)
-    assert (again.findable, again.unchanged, store.sent) == (1, 1, [])
+    assert (again.findable, again.photos_unchanged, store.sent) == (1, 1, [])
     (images / "a.jpg").write_bytes(b"another photo")
     assert imported(store, images, VASE).findable == 1
     assert store.sent == [PHOTO]
+
+
+def test_what_was_left_out_is_counted_and_named(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A dropped row, a row without its photo, and photos without a row, beside what is findable."""
+    (images / "more").mkdir()
+    for name in ("b.JPG", "more/c.webp", "notes.txt"):
+        (images / name).write_bytes(b"another")
+    table = "object_id,name,colour,img_name\nvase,Ваза,red,a.jpg\ncup,Чашка,red,\njug,Кувшин,red,none.jpg\n"
+    store = Store()
+    store.ends = {RECORD: how("indexed"), PHOTO: how("indexed"), record_key("local", "jug"): how("indexed")}
+    job = job_with(store)
+    transfer(job, objects_of(table.encode(), images, job.report), images, 5.0, lambda: None)
+    report = job.report
+    assert (report.records, report.photos, report.findable, report.rows_dropped, report.photos_not_there) == (2, 2, 1, 1, 1)
+    assert report.photos_without_row == ["b.JPG", "more/c.webp"]
+    importing.show(report)
+    out, err = capsys.readouterr()
+    assert out.startswith("1 of 2 photos are findable (0 were before), of 2 objects")
+    assert "1 × dropped rows" in err
+    assert "1 × rows whose photo is not in the folder" in err
+    assert "2 × photos in the folder that no row names: b.JPG, more/c.webp" in err
+    assert "failed" not in err
+    assert "    jug: none.jpg" in err
+    assert "note: the column colour" in err
+
+
+def test_of_an_import_of_everything_nothing_is_left_out(images: Path) -> None:
+    """And nothing is said of it."""
+    report = Report()
+    objects_of(b"object_id;img_name\nvase;a.jpg\n", images, report)
+    assert left_out(report) == []
+
+
+def command(tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """``museum import`` of a table, in a stack whose servers nobody asks."""
+    monkeypatch.setattr(importing, "running_stack", lambda _: SimpleNamespace(environment=dict, folder=tmp_path))
+    (tmp_path / "t.csv").write_text(table, encoding="utf-8")
+    return CliRunner().invoke(museum, ["import", str(tmp_path / "t.csv"), "--images", str(tmp_path)])
+
+
+def test_a_table_that_cannot_be_read_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which begins with what is missing; no photo is counted."""
+    said = command(tmp_path, "object_id,name,image_name\n1,Ваза,a.jpg\n", monkeypatch)
+    assert said.exit_code == 1
+    assert said.output.startswith(
+        f"Error: {tmp_path / 't.csv'}: the column img_name is missing; found object_id, name, image_name"
+    )
+    assert said.output.rstrip().endswith("Is image_name meant as img_name?")
+
+
+def test_the_list_of_what_was_left_out_is_kept_and_its_place_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For people, who see the first three of each kind."""
+    left = Report(photos=5, findable=5, photos_without_row=["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
+    monkeypatch.setattr(importing, "run", lambda *_, **__: left)
+    said = command(tmp_path, "", monkeypatch)
+    assert said.exit_code == 0
+    assert "a.jpg, b.jpg, c.jpg, …" in said.stderr
+    assert f"listed in {tmp_path / importing.REPORT}" in said.stderr
+    assert json.loads((tmp_path / importing.REPORT).read_text())["photos_without_row"] == left.photos_without_row

@@ -12,11 +12,12 @@ from click.testing import CliRunner, Result
 from functions.cli.main import museum
 from functions.gateway.identity import Door, Sessions, TokenFile
 from functions.gateway.problems import Problem
+from infra.local import state
 
 
 def run(*words: str) -> Result:
     """The command's answer."""
-    return CliRunner().invoke(museum, ["tokens", *words])
+    return CliRunner(env={"MUSEUM_URL": None}).invoke(museum, ["tokens", *words])
 
 
 def test_a_token_is_made_listed_and_taken_away(tmp_path: Path) -> None:
@@ -26,7 +27,7 @@ def test_a_token_is_made_listed_and_taken_away(tmp_path: Path) -> None:
     where = ["--file", str(file)]
     made = run("add", "--owner", "anna", "--museum", "north", "--days", "7", *where)
     assert made.exit_code == 0
-    token = made.stdout.strip()
+    token = made.stdout.split()[0]
     assert token not in made.stderr
     who = door.identity(f"Bearer {token}", "", reading=False)
     assert (who.museum, who.owner, who.roles) == ("north", "anna", ("registrar",))
@@ -36,6 +37,26 @@ def test_a_token_is_made_listed_and_taken_away(tmp_path: Path) -> None:
     assert run("remove", listed[0]["name"], *where).exit_code == 0
     with pytest.raises(Problem, match="not known"):
         door.identity(f"Bearer {token}", "", reading=False)
+
+
+def test_the_pages_address_is_printed_with_the_token(tmp_path: Path) -> None:
+    """In the fragment, as the page takes it; of a gateway whose address is not known the token alone."""
+    where = ["--file", str(tmp_path / "tokens.json"), "--owner", "anna"]
+    token, page = run("add", *where, "--url", "https://museum.example/").stdout.split()
+    assert page == f"https://museum.example/#token={token}"
+    made = CliRunner().invoke(museum, ["tokens", "add", "--json", *where], env={"MUSEUM_URL": "http://here:8080"})
+    found = json.loads(made.stdout)
+    assert found["page"] == f"http://here:8080/#token={found['token']}"
+    assert json.loads(run("add", "--json", *where).stdout)["page"] is None
+
+
+def test_the_address_is_the_stacks_own_where_no_file_is_named(tmp_path: Path) -> None:
+    """Once it has chosen its ports; a folder without a stack has none."""
+    assert len(run("add", "--owner", "anna", "--state", str(tmp_path / "none")).stdout.split()) == 1
+    there = tmp_path / "there"
+    state.write(there, state.State(ports=state.DEFAULT_PORTS))
+    token, page = run("add", "--owner", "anna", "--state", str(there)).stdout.split()
+    assert page == f"http://127.0.0.1:{state.DEFAULT_PORTS['gateway']}/#token={token}"
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:

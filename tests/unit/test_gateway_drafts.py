@@ -155,7 +155,17 @@ def test_a_part_of_a_photo_gives_the_whole_photo(world: GatewayWorld) -> None:
 def test_an_erased_query_without_a_draft_leaves_no_copies(world: GatewayWorld) -> None:
     """Nor do its photos stay."""
     query = world.queried(b"one")
-    world.photo("9", body=b"one")
+    world.copies(b"one")
+    assert world.ask("DELETE", f"/api/queries/{query}").status == 204
+    assert world.keys("derived") == []
+
+
+def test_copies_of_a_query_go_with_it_once_its_draft_is_erased(world: GatewayWorld) -> None:
+    """Nothing needs them any more."""
+    query = world.queried(b"one")
+    made = new(world, query=query)
+    world.copies(b"one")
+    assert world.ask("DELETE", f"/api/drafts/{made['id']}").status == 204
     assert world.ask("DELETE", f"/api/queries/{query}").status == 204
     assert world.keys("derived") == []
 
