@@ -1,36 +1,73 @@
-"""What preprocess makes of a photo is kept by the sha256 of its bytes: uploads of the same bytes share it."""
+"""What preprocess makes of a photo is kept by the sha256 of its bytes: uploads of the same bytes share it.
+
+So whether it may go is known only by a look at all uploads. Who erases a photo leaves a note, and the hourly sweep looks once for
+all notes: nobody waits for a listing of a catalogue of millions.
+
+    state    erased/<sha256>.json    a photo that was erased, its copies perhaps of use to another upload (:class:`Erased`)
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+
+import msgspec
 
 from functions.ports import ObjectInfo, ObjectStore, StoredObject
 from functions.runtime.settings import Buckets
 
+NOTES = "erased/"
 
-class Others:
-    """The uploads beside some that are about to be erased, whoever may see them: a listing of both buckets of uploads."""
 
-    def __init__(self, store: ObjectStore, buckets: Buckets, going: Collection[ObjectInfo]) -> None:
-        self._store = store
-        self._by_size: defaultdict[int, list[ObjectInfo]] = defaultdict(list)
-        sizes, keys = {info.size for info in going}, {(info.bucket, info.key) for info in going}
-        for bucket in (buckets.catalogue, buckets.queries) if going else ():
-            for info in store.list(bucket):
-                if info.size in sizes and (bucket, info.key) not in keys:
-                    self._by_size[info.size].append(info)
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells the same bytes in another upload."""
 
-    def have(self, photo: StoredObject) -> bool:
-        """Whether one of them has the same bytes."""
-        return any(self._same(info, photo) for info in self._by_size[photo.info.size])
+    size: int
+    etag: str
+    md5: str
 
-    def _same(self, info: ObjectInfo, photo: StoredObject) -> bool:
-        """By the eTag where it is the md5; a multipart upload's, and an encrypted one's, is not: then the bytes are compared."""
-        if info.etag == photo.info.etag:
-            return True
-        if "-" not in info.etag and photo.info.etag == hashlib.md5(photo.body, usedforsecurity=False).hexdigest():
-            return False
-        found = self._store.get(info.bucket, info.key)
-        return found is not None and found.body == photo.body
+
+def erased(store: ObjectStore, buckets: Buckets, photo: StoredObject) -> None:
+    """Note that a photo is about to be erased."""
+    note = Erased(size=photo.info.size, etag=photo.info.etag, md5=hashlib.md5(photo.body, usedforsecurity=False).hexdigest())
+    key = f"{NOTES}{hashlib.sha256(photo.body).hexdigest()}.json"
+    store.put(buckets.state, key, msgspec.json.encode(note), content_type="application/json")
+
+
+def clear(store: ObjectStore, buckets: Buckets) -> int:
+    """Remove the copies of erased photos that no upload has any more, whoever may see it. Returns of how many photos.
+
+    One listing of both buckets of uploads, and none where nothing was erased.
+    """
+    notes = {info.key.removeprefix(NOTES).removesuffix(".json"): info.key for info in store.list(buckets.state, NOTES)}
+    found = {digest: store.get(buckets.state, key) for digest, key in notes.items()}
+    wanted = {digest: msgspec.json.decode(one.body, type=Erased) for digest, one in found.items() if one is not None}
+    uploads = _of_sizes(store, buckets, {note.size for note in wanted.values()})
+    cleared = 0
+    for digest, note in wanted.items():
+        if not any(_same(store, info, digest, note) for info in uploads[note.size]):
+            cleared += 1
+            for info in list(store.list(buckets.derived, f"{digest}/")):
+                store.delete(buckets.derived, info.key)
+        store.delete(buckets.state, notes[digest])
+    return cleared
+
+
+def _of_sizes(store: ObjectStore, buckets: Buckets, sizes: set[int]) -> defaultdict[int, list[ObjectInfo]]:
+    """The uploads of some sizes in bytes."""
+    by_size: defaultdict[int, list[ObjectInfo]] = defaultdict(list)
+    for bucket in (buckets.catalogue, buckets.queries) if sizes else ():
+        for info in store.list(bucket):
+            if info.size in sizes:
+                by_size[info.size].append(info)
+    return by_size
+
+
+def _same(store: ObjectStore, info: ObjectInfo, digest: str, note: Erased) -> bool:
+    """By the eTag where it is the md5; a multipart upload's, and an encrypted one's, is not: then the bytes are compared."""
+    if info.etag == note.etag:
+        return True
+    if "-" not in info.etag and note.etag == note.md5:
+        return False
+    found = store.get(info.bucket, info.key)
+    return found is not None and hashlib.sha256(found.body).hexdigest() == digest

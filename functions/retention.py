@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from functions import copies
 from functions.catalogue.keys import parse_query
-from functions.copies import Others
 from functions.gateway.queries import Queries
 from functions.ports import ObjectInfo, ObjectStore
 from functions.runtime.settings import Buckets
@@ -22,7 +22,6 @@ class Expired:
     museum: str
     owner: str
     id: str
-    uploads: tuple[ObjectInfo, ...]
 
 
 def expired(store: ObjectStore, buckets: Buckets, *, now: float, days: float) -> Iterator[Expired]:
@@ -36,15 +35,15 @@ def expired(store: ObjectStore, buckets: Buckets, *, now: float, days: float) ->
         return key.museum, key.owner, key.random
 
     for (museum, owner, identity), listed in groupby(store.list(buckets.queries), key=query):
-        uploads = tuple(listed)
-        if identity and max(info.modified for info in uploads) < now - days * DAY:
-            yield Expired(museum=museum, owner=owner, id=identity, uploads=uploads)
+        newest = max(info.modified for info in listed)
+        if identity and newest < now - days * DAY:
+            yield Expired(museum=museum, owner=owner, id=identity)
 
 
 def forget(store: ObjectStore, buckets: Buckets, *, now: float, days: float) -> int:
-    """Erase them. Returns how many."""
+    """Erase them, and the copies of every photo that was erased and that nobody else has. Returns how many queries went."""
     found = list(expired(store, buckets, now=now, days=days))  # erasing while listing would skip some
-    others = Others(store, buckets, [info for query in found for info in query.uploads])
     for query in found:
-        Queries(store, buckets, query.museum, query.owner).erase(query.id, others)
+        Queries(store, buckets, query.museum, query.owner).erase(query.id)
+    copies.clear(store, buckets)
     return len(found)

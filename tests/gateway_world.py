@@ -15,6 +15,7 @@ from starlette.types import Message
 
 from functions.adapters.memory import MemoryForms, MemorySockets, MemoryStore
 from functions.catalogue.keys import photo_key, record_key
+from functions.copies import clear
 from functions.events import upload_id
 from functions.gateway.app import all_calls
 from functions.gateway.call import Call, Table
@@ -241,6 +242,10 @@ class GatewayWorld:
             )  # fmt: skip
             write(self.store, "state", made)
         return digest
+
+    def swept(self) -> None:
+        """What the sweep does of copies, each hour."""
+        clear(self.store, self.settings.buckets)
 
     def copies(self, body: bytes) -> str:
         """Display copies of a photo, whoever uploaded it. Returns the sha256 by which they are named."""

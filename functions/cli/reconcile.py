@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import threading
@@ -104,8 +105,8 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
                     sweep.raised(one)
                 found.append(one)
             report(found, looked, fix=fix, as_json=as_json, once=every is None)
-            if every is not None and fix and settings.museum_keep_days and time.monotonic() - forgotten >= FORGET_EVERY:
-                forget(store, settings.buckets, now=time.time(), days=settings.museum_keep_days)
+            if every is not None and fix and time.monotonic() - forgotten >= FORGET_EVERY:
+                forget(store, settings.buckets, now=time.time(), days=settings.museum_keep_days or math.inf)
                 forgotten = time.monotonic()
         except MuseumError as error:
             click.echo(printable(f"cannot look now: {error}"), err=True)

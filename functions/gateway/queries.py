@@ -20,7 +20,7 @@ import msgspec
 
 from functions import events
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
-from functions.copies import Others
+from functions.copies import erased
 from functions.events import ObjectName, Region, upload_id
 from functions.gateway.handles import object_handle
 from functions.gateway.shapes import Filter, Scope
@@ -200,18 +200,14 @@ class Queries:
                 return True
         return False
 
-    def erase(self, identity: str, others: Others | None = None) -> None:
-        """Remove a query with its photos and all that was made of them, except of a photo that an upload beside it has too.
-
-        ``others``: the uploads that stay, where several queries are erased; else they are listed.
-        """
+    def erase(self, identity: str) -> None:
+        """Remove a query with its photos and its result. What was made of the photos goes by :func:`functions.copies.clear`."""
         known = self.known(identity)
         if known is None:
             return
-        uploads = list(self._store.list(self._buckets.queries, self.prefix(identity)))
-        others = others or Others(self._store, self._buckets, uploads)
-        for info in uploads:
-            self._erase_copies(info.key, others)
+        for info in list(self._store.list(self._buckets.queries, self.prefix(identity))):
+            if not info.key.endswith(QUERY_FILE) and (photo := self._store.get(self._buckets.queries, info.key)) is not None:
+                erased(self._store, self._buckets, photo)
             self._store.delete(self._buckets.queries, info.key)
         if known.upload is not None:
             query = upload_id(self._buckets.queries, known.key, known.upload.version)
@@ -260,14 +256,6 @@ class Queries:
             return True
         known = self.known(holder["id"])
         return known is None or known.ended
-
-    def _erase_copies(self, key: str, others: Others) -> None:
-        found = None if key.endswith(QUERY_FILE) else self._store.get(self._buckets.queries, key)
-        if found is None or others.have(found):
-            return
-        digest = hashlib.sha256(found.body).hexdigest()
-        for info in list(self._store.list(self._buckets.derived, f"{digest}/")):
-            self._store.delete(self._buckets.derived, info.key)
 
 
 def starting(keys: Sequence[str]) -> str | None:

@@ -37,8 +37,10 @@ def test_copies_stay_that_another_query_needs_and_go_with_the_last(world: Gatewa
     first, second = world.queried(b"one"), world.queried(b"one", who="colleague")
     world.copies(b"one")
     assert world.ask("DELETE", f"/api/queries/{first}").status == 204
+    world.swept()
     assert len(world.keys("derived")) == 2
     assert world.ask("DELETE", f"/api/queries/{second}", who="colleague").status == 204
+    world.swept()
     assert world.keys("derived") == []
 
 
@@ -83,3 +85,32 @@ def test_a_query_goes_when_its_newest_upload_is_old(world: GatewayWorld) -> None
     assert world.keys("state", "queries/") == []
     assert world.keys("catalogue") != []
     assert world.ask("GET", f"/api/queries/{first}").code == (404, "not-found")
+
+
+def test_who_erases_a_query_does_not_wait_for_a_look_at_all_uploads() -> None:
+    """The sweep looks, once for all that was erased, and not at all where nothing was."""
+    store = Listed("queries", "catalogue", "derived", "results", "state")
+    with GatewayWorld(store=store) as world:
+        query = world.queried(b"one")
+        world.copies(b"one")
+        assert world.ask("DELETE", f"/api/queries/{query}").status == 204
+        assert "catalogue" not in store.listed
+        world.swept()
+        assert store.listed.count("catalogue") == 1
+        world.swept()
+        assert store.listed.count("catalogue") == 1
+        assert world.keys("derived") == world.keys("state", "erased/") == []
+
+
+class Listed(MemoryStore):
+    """Remembers which buckets were listed as a whole."""
+
+    def __init__(self, *buckets: str) -> None:
+        super().__init__(*buckets)
+        self.listed: list[str] = []
+
+    def list(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+        """See :class:`functions.ports.ObjectStore`."""
+        if not prefix:
+            self.listed.append(bucket)
+        return super().list(bucket, prefix, after=after)
