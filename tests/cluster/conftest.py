@@ -52,9 +52,11 @@ def site(volumes: None) -> Iterator[Site]:
     if os.environ.get("MUSEUM_TEST_CLUSTER") != "on":
         pytest.skip("no cluster: set KUBECONFIG to one for tests, and MUSEUM_TEST_CLUSTER=on")
     site = Site(NAMESPACE)
-    remove()
-    subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=True, capture_output=True)
-    site.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    keep = os.environ.get("MUSEUM_TEST_KEEP") == "on"  # to try one test again and again
+    if not keep:
+        remove()
+    subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=not keep, capture_output=True)
+    site.kubectl("label", "namespace", NAMESPACE, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
     site.upgrade(
         lanes__interactive=QUICK,
         lanes__bulk={**QUICK, "pollingInterval": 5, "maxReplicas": 3},
@@ -62,7 +64,7 @@ def site(volumes: None) -> Iterator[Site]:
         gateway__service__type="ClusterIP",
     )
     yield site
-    if os.environ.get("MUSEUM_TEST_KEEP") != "on":
+    if not keep:
         remove()
 
 

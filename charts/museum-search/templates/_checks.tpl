@@ -9,6 +9,9 @@
 {{- fail (printf "%s is empty: name yours%s" $what (ternary ", or let triton.enabled run one" ", or let dev.* run one, for a trial" (hasPrefix "triton" $what))) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.scaling.enabled (not $v.dev.rabbitmq.enabled) (not (contains "." (urlParse $v.rabbitmq.managementUrl).host)) -}}
+{{- fail (printf "rabbitmq.managementUrl is %q: KEDA asks it from a namespace of its own, where that name is unknown. Write it with its namespace, as http://rabbitmq.messaging.svc:15672" $v.rabbitmq.managementUrl) -}}
+{{- end -}}
 {{- $dev := and $v.dev.rabbitmq.enabled $v.dev.minio.enabled $v.dev.milvus.enabled -}}
 {{- if and $v.gateway.enabled (not $v.gateway.existingSecret) (not $dev) -}}
 {{- fail "gateway.existingSecret is empty: name a Secret with session-key, hook-token and tokens.json" -}}

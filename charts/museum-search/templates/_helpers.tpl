@@ -48,7 +48,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- if .Values.dev.rabbitmq.enabled }}amqp://{{ include "museum.fullname" . }}-rabbitmq:5672/{{ else }}{{ .Values.rabbitmq.url }}{{ end -}}
 {{- end -}}
 {{- define "museum.amqpApi" -}}
-{{- if .Values.dev.rabbitmq.enabled }}http://{{ include "museum.fullname" . }}-rabbitmq:15672{{ else }}{{ .Values.rabbitmq.managementUrl | trimSuffix "/" }}{{ end -}}
+{{- if .Values.dev.rabbitmq.enabled }}http://{{ include "museum.fullname" . }}-rabbitmq.{{ .Release.Namespace }}.svc:15672{{ else }}{{ .Values.rabbitmq.managementUrl | trimSuffix "/" }}{{ end -}}
 {{- end -}}
 {{- define "museum.vhost" -}}
 {{- $path := (urlParse (include "museum.amqp" .)).path | trimPrefix "/" -}}
