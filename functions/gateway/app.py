@@ -25,6 +25,7 @@ from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, 
 from functions.gateway.limits import Limits
 from functions.gateway.parts import Parts
 from functions.gateway.settings import GatewaySettings
+from functions.runtime import tracing
 
 log = logging.getLogger("museum.gateway")
 
@@ -81,6 +82,7 @@ class Gateway:
 
             def end(signum: int, frame: FrameType | None, before: Any = before) -> None:
                 loop.call_soon_threadsafe(self.parts.end)
+                tracing.flush()  # uvicorn ends by the signal itself: no exit of Python's follows
                 if callable(before):
                     before(signum, frame)
 
