@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -82,8 +83,7 @@ class Gateway:
 
             def end(signum: int, frame: FrameType | None, before: Any = before) -> None:
                 loop.call_soon_threadsafe(self.parts.end)
-                tracing.flush()  # uvicorn ends by the signal itself: no exit of Python's follows
-                if callable(before):
+                if callable(before) and not tracing.flush(then=partial(loop.call_soon_threadsafe, before, signum, frame)):
                     before(signum, frame)
 
             signal.signal(number, end)

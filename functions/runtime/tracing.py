@@ -267,11 +267,21 @@ def carried(work: Callable[..., T]) -> Callable[..., T]:
     return working
 
 
-def flush() -> None:
-    """Send what there is, beside what goes on: for a server whose end is no exit of Python's."""
+def flush(then: Callable[[], object]) -> bool:
+    """Send what there is, beside what goes on, for ``FLUSH`` seconds at most, ``then`` do this in another thread.
+
+    For a server that ends by a signal, and not by an exit of Python's. False, and nothing is done, where there are no spans.
+    """
     made = _process.made
-    if made is not None:
-        threading.Thread(target=made.flush, name="tracing", daemon=True).start()
+    if made is None:
+        return False
+
+    def sending() -> None:
+        made.flush()
+        then()
+
+    threading.Thread(target=sending, name="tracing", daemon=True).start()
+    return True
 
 
 @contextlib.contextmanager
