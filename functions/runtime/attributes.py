@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from functions.events import TYPE_PREFIX
 
 CONTRACTS = "urn:museumsearch:contract:"
-TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
+"""What a header may hold; W3C lets a longer one be dropped."""
 MAX_SUBJECT = 4096
 """Characters; the longest key of S3, 1,024 bytes, has 3,072 when escaped. What is longer is no key and not told."""
 
@@ -20,7 +22,7 @@ def trace_of(traceparent: str | None, event_id: str) -> str:
 
     Without a valid one the trace begins here, with an id derived from the event's, so that copies share it.
     """
-    if traceparent and TRACEPARENT.match(traceparent):
+    if traceparent and TRACEPARENT.fullmatch(traceparent):
         return traceparent
     return f"00-{trace_made_of(event_id)}-{uuid.uuid4().hex[:16]}-01"
 
@@ -32,7 +34,7 @@ def trace_made_of(event_id: str) -> str:
 
 def trace_id(traceparent: str) -> str:
     """The id of the trace that a context belongs to, empty where it is none."""
-    match = TRACEPARENT.match(traceparent)
+    match = TRACEPARENT.fullmatch(traceparent)
     return match.group(1) if match else ""
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from functions.runtime.attributes import TRACEPARENT, trace_made_of
+from functions.runtime.attributes import TRACEPARENT, TRACESTATE, trace_made_of
 from functions.runtime.settings import load
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ Kind = Literal["server", "client", "producer", "consumer"]
 Values = Mapping[str, str | int | bool]
 T = TypeVar("T")
 
-CONTEXT = ("traceparent", "tracestate")
-"""Attributes of CloudEvents' distributed tracing, and the headers of W3C's trace context."""
 FLUSH = 2.0
 """Seconds that the end of a process may wait for the collector."""
 
@@ -301,6 +299,7 @@ def arrived() -> Mapping[str, str]:
 
 def context_of(attributes: Mapping[str, str]) -> dict[str, str]:
     """The trace context that attributes or headers, in lower case, bring; nothing where it is none."""
-    if not TRACEPARENT.match(attributes.get("traceparent", "")):
+    found = {"traceparent": attributes.get("traceparent", ""), "tracestate": attributes.get("tracestate", "")}
+    if not TRACEPARENT.fullmatch(found["traceparent"]):
         return {}
-    return {name: attributes[name] for name in CONTEXT if attributes.get(name)}
+    return found if TRACESTATE.fullmatch(found["tracestate"]) else {"traceparent": found["traceparent"]}

@@ -26,7 +26,7 @@ from functions import pipeline
 from functions.adapters.outbox import Outbox
 from functions.contracts.samples import SAMPLES
 from functions.errors import Reject, Retry, Unavailable
-from functions.events import BucketNotified, DeliveryDead, ImagePreprocessed, ImageReceived
+from functions.events import BucketNotified, DeliveryDead, ImagePreprocessed, ImageReceived, to_data
 from functions.runtime import tracing
 from functions.runtime.attributes import trace_made_of
 from functions.runtime.envelope import envelope_of
@@ -169,6 +169,33 @@ def test_a_proxy_that_begins_traces_does_not_end_the_events() -> None:
     assert reply(ask(preprocessed, headers=hop, **CAME)).attributes["traceparent"] == CAME["traceparent"]
     own = {"traceparent": f"00-{TRACE}-{'d' * 16}-01"}
     assert reply(ask(preprocessed, headers=own, **CAME)).attributes["traceparent"] == own["traceparent"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["", "00-1-2-01", CAME["traceparent"] + "\n", f"00-{'0' * 32}-{'b' * 16}-01", f"00-{TRACE}-{'0' * 16}-01", "\u0451"],
+    ids=["nothing", "short", "a line break", "no trace", "no span", "Cyrillic"],
+)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_is_no_context_counts_as_none(request: pytest.FixtureRequest, broken: str, recorded: bool) -> None:
+    """A trace begins, and the state that came with it is none."""
+    if recorded:
+        request.getfixturevalue("spans")
+    envelope = {
+        "specversion": "1.0", "id": "in-1", "source": "/curl", "type": ImageReceived.TYPE,
+        "data": to_data(SAMPLES[ImageReceived]), "traceparent": broken, "tracestate": STATE,
+    }  # fmt: skip
+    headers = {"Content-Type": "application/cloudevents+json"}
+    sent = reply(answer(PREPROCESS, preprocessed, headers, json.dumps(envelope).encode())).attributes
+    assert sent["traceparent"][3:35] == trace_made_of("in-1")
+    assert "tracestate" not in sent
+
+
+@pytest.mark.parametrize("state", ["a=\u0451", "a=1\nb: 2", "a" * 513], ids=["Cyrillic", "a line break", "too long"])
+def test_a_state_that_no_header_can_hold_is_left_out(state: str) -> None:
+    """The trace goes on."""
+    assert tracing.context_of({**CAME, "tracestate": state}) == {"traceparent": CAME["traceparent"]}
+    assert tracing.context_of(CAME) == CAME
 
 
 # the identity of events
