@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fixtures.rabbitmq",
     "tests.fixtures.stack",
     "tests.fixtures.graphs",
+    "tests.fixtures.collector",
 ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from functions.errors import Reject, Retry, Unavailable
 from functions.ports import IndexRow, Match, Scope, Vectors
+from functions.runtime import tracing
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -254,7 +255,8 @@ class MilvusIndex:
 
         client = _pymilvus()
         try:
-            return call()
+            with tracing.client("Milvus", {"db.system.name": "milvus"}):
+                return call()
         except grpc.RpcError as error:
             raise self._translated(error.code(), str(error.details())) from None
         except client.MilvusException as error:

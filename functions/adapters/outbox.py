@@ -9,6 +9,8 @@ from typing import Any
 import urllib3
 
 from functions.errors import Unavailable
+from functions.events import TYPE_PREFIX
+from functions.runtime import tracing
 from functions.runtime.attributes import attributes_of, trace_of
 
 
@@ -33,11 +35,28 @@ class Outbox:
 
         Raises ``Unavailable("outbox", …)`` unless it was confirmed.
         """
-        common = attributes_of(event_type, event_id, source=source, traceparent=trace_of(None, event_id))
-        headers = {f"ce-{name}": value for name, value in {**common, **known, "lane": lane}.items()}
-        headers["content-type"] = "application/json"
+        parent = tracing.arrived()
+        values = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
+            "messaging.message.id": event_id,
+            "cloudevents.event_id": event_id,
+            "cloudevents.event_type": event_type,
+            "museum.lane": lane,
+        }
+        name = f"publish {event_type.removeprefix(TYPE_PREFIX)}"
+        with tracing.span(name, "producer", values, parent=parent or None, seed=event_id) as span:
+            context = span.carries() or parent
+            common = attributes_of(
+                event_type, event_id, source=source, traceparent=trace_of(context.get("traceparent"), event_id)
+            )
+            self._send({**common, **known, **context, "lane": lane}, json.dumps(data).encode())
+
+    def _send(self, attributes: Mapping[str, str], body: bytes) -> None:
+        headers = {f"ce-{name}": value for name, value in attributes.items()} | {"content-type": "application/json"}
         try:
-            answer = self._pool.request("POST", self._url, body=json.dumps(data).encode(), headers=headers)
+            answer = self._pool.request("POST", self._url, body=body, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable("outbox", f"{self._url} does not answer: {error}") from None
         if answer.status != 202:

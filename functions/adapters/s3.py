@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from functions.adapters.sigv4 import Keys, encoded_path, encoded_query, signed
 from functions.errors import Reject, Retry, Unavailable
 from functions.ports import ObjectInfo, StoredObject
+from functions.runtime import tracing
 from functions.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -252,13 +253,16 @@ class S3Store:
             now=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
         )
         url = f"{path}?{text}" if text else path
-        try:
+        with tracing.client(f"S3 {method}", {"http.request.method": method, "aws.s3.bucket": parts[0]}) as span:
             try:
-                return _read(self._pooled(), method, url, body, sent, at_most)
-            except ProtocolError:  # an idle connection that the server closed as it was taken from the pool
-                return _read(self._pooled(), method, url, body, sent, at_most)
-        except (HTTPError, OSError) as error:
-            raise Unavailable("s3", f"{self._url}: {type(error).__name__}") from None
+                try:
+                    answer = _read(self._pooled(), method, url, body, sent, at_most)
+                except ProtocolError:  # an idle connection that the server closed as it was taken from the pool
+                    answer = _read(self._pooled(), method, url, body, sent, at_most)
+            except (HTTPError, OSError) as error:
+                raise Unavailable("s3", f"{self._url}: {type(error).__name__}") from None
+            span.tell({"http.response.status_code": answer.status})
+            return answer
 
     def _pooled(self) -> HTTPConnectionPool:
         with self._lock:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from functions.errors import Retry, Unavailable
 from functions.events import Lane
 from functions.ports import Pixels, Saliency, Vectors
+from functions.runtime import tracing
 
 if TYPE_CHECKING:
     from tritonclient.grpc import InferenceServerClient
@@ -70,9 +71,10 @@ class TritonEncoder:
         tensor.set_data_from_numpy(np.ascontiguousarray(batch))
         outputs, version = [InferRequestedOutput(name) for name in names], version_of(fingerprint)
         try:
-            answer = self.client.infer(
-                self._model, [tensor], version, outputs, priority=PRIORITY[lane], client_timeout=self._timeout
-            )
+            with tracing.client("Triton infer", {"museum.model": self._model, "museum.pictures": len(batch)}):
+                answer = self.client.infer(
+                    self._model, [tensor], version, outputs, priority=PRIORITY[lane], client_timeout=self._timeout
+                )
         except InferenceServerException as error:
             status = str(error.status())
             if "INVALID_ARGUMENT" in status:

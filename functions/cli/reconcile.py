@@ -22,6 +22,7 @@ from functions.errors import MuseumError, Unavailable
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
 from functions.retention import forget
+from functions.runtime import tracing
 from functions.runtime.settings import Settings, load
 from functions.uploads import known_of, lane_of
 
@@ -78,6 +79,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     """
     asked = context.get_parameter_source("state") is ParameterSource.COMMANDLINE
     told = "AWS_ENDPOINT_URL" in os.environ and not asked  # as the stack's own sweep is
+    tracing.prepare("museum-sweep")
     settings = load(Settings) if told else running_stack(state).settings()
     store = S3Store(settings)
     looked = Looked(settings.museum_bucket_queries, settings.museum_bucket_catalogue, quiet=every is not None)

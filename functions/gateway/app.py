@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +26,7 @@ from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, 
 from functions.gateway.limits import Limits
 from functions.gateway.parts import Parts
 from functions.gateway.settings import GatewaySettings
+from functions.runtime import tracing
 
 log = logging.getLogger("museum.gateway")
 
@@ -81,7 +83,7 @@ class Gateway:
 
             def end(signum: int, frame: FrameType | None, before: Any = before) -> None:
                 loop.call_soon_threadsafe(self.parts.end)
-                if callable(before):
+                if callable(before) and not tracing.flush(then=partial(loop.call_soon_threadsafe, before, signum, frame)):
                     before(signum, frame)
 
             signal.signal(number, end)

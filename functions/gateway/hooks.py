@@ -16,6 +16,7 @@ from functions.errors import Reject
 from functions.events import BucketNotified, Lane, notification_id
 from functions.gateway.call import Asked, Call, in_thread, read_limited
 from functions.gateway.problems import Problem
+from functions.runtime import tracing
 from functions.runtime.settings import Buckets
 from functions.uploads import known_of, lane_of
 
@@ -41,7 +42,8 @@ def calls(parts: Parts) -> list[Call]:
 
     async def told(asked: Asked) -> Response:
         check(asked)
-        await in_thread(pass_on, parts, await read_limited(asked.request, MAX_BODY))
+        with tracing.arriving(asked.request.headers):
+            await in_thread(pass_on, parts, await read_limited(asked.request, MAX_BODY))
         return Response(status_code=200)
 
     return [

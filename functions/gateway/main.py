@@ -16,10 +16,12 @@ from functions.gateway.identity import Sessions
 from functions.gateway.parts import Parts, public
 from functions.gateway.settings import GatewaySettings
 from functions.gateway.watching import Watching
+from functions.runtime import tracing
 from functions.runtime.log import configure
 from functions.runtime.settings import Settings, load
 
 configure()
+tracing.prepare("museum-gateway")
 settings, own = load(Settings), load(GatewaySettings)
 sessions = Sessions(own.museum_session_key)
 parts = Parts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from cloudevents.http import CloudEvent, from_http
 from functions import events, versions
 from functions.errors import Unavailable
 from functions.runtime.attributes import attributes_of, trace_id, trace_of
+from functions.runtime.tracing import context_of
 
 
 class Undecodable(Exception):
@@ -38,6 +39,13 @@ class Incoming:
     lane: events.Lane
     traceparent: str
     event: Any
+    tracestate: str = ""
+    parent: Mapping[str, str] = field(default_factory=dict)
+    """The trace context as it came; empty where none did."""
+
+    def within(self, context: Mapping[str, str]) -> Incoming:
+        """The same, for replies as part of a span; as it is where there is none."""
+        return replace(self, traceparent=context["traceparent"], tracestate=context.get("tracestate", "")) if context else self
 
 
 def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]) -> Incoming:
@@ -52,7 +60,8 @@ def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]
         raise Undecodable("not-a-cloudevent", f"expected a CloudEvent 1.0 in binary or structured mode: {error}") from None
     attributes = envelope.get_attributes()
     kind = str(attributes["type"])
-    traceparent = trace_of(attributes.get("traceparent"), str(attributes["id"]))
+    parent = parent_of(headers, attributes)
+    traceparent = trace_of(parent.get("traceparent"), str(attributes["id"]))
     event = typed(kind, envelope.get_data(), consumes=consumes)
     return Incoming(
         id=str(attributes["id"]),
@@ -60,7 +69,19 @@ def decode(headers: Mapping[str, str], body: bytes, *, consumes: tuple[str, ...]
         lane="bulk" if attributes.get("lane") == "bulk" else "interactive",
         traceparent=traceparent,
         event=replace(event, trace=trace_id(traceparent)) if isinstance(event, events.Event) else event,
+        tracestate=parent.get("tracestate", ""),
+        parent=parent,
     )
+
+
+def parent_of(headers: Mapping[str, str], attributes: Mapping[str, Any]) -> dict[str, str]:
+    """The event's trace context; the request's own where it is of the same trace, as the trigger's is, or the event has none.
+
+    A proxy on the way may begin a trace with each request.
+    """
+    own = context_of({name: str(value) for name, value in attributes.items()})
+    hop = context_of({name.lower(): value for name, value in headers.items()})
+    return hop if hop and (not own or trace_id(hop["traceparent"]) == trace_id(own["traceparent"])) else own
 
 
 def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
@@ -85,13 +106,16 @@ def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
         raise Undecodable("wrong-data", f"the data of this {kind} does not fit its contract: {error}") from None
 
 
-def envelope_of(event: Any, *, event_id: str, step: str, traceparent: str, previous: bool = False) -> CloudEvent:
+def envelope_of(
+    event: Any, *, event_id: str, step: str, traceparent: str, tracestate: str = "", previous: bool = False
+) -> CloudEvent:
     """Wrap an event for the wire. ``previous`` writes the version before, while a release rolls out."""
     kind, data = versions.downgrade(event.TYPE, events.to_data(event)) if previous else (event.TYPE, events.to_data(event))
     subject = events.subject_of(getattr(event, "key", ""))
     attributes = {
         **attributes_of(kind, event_id, source=f"/museum-search/{step}", traceparent=traceparent, subject=subject),
         "datacontenttype": "application/json",
+        **({"tracestate": tracestate} if tracestate else {}),
     }
     for name in ("museum", "owner", "lane", "purpose"):
         if value := getattr(event, name, ""):

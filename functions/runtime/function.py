@@ -31,6 +31,7 @@ from functions.events import (
     ObjectChanged,
     derived_id,
 )
+from functions.runtime import tracing
 from functions.runtime.carry import carried
 from functions.runtime.envelope import Incoming, Undecodable, decode, envelope_of
 from functions.runtime.log import configure, event_line
@@ -50,6 +51,7 @@ def function(name: str, *, previous: bool = False) -> Callable[[Callable[[Any], 
     step = pipeline.BY_NAME[name]
     watch = Watchdog(name, step.timeout - MARGIN)
     configure()
+    tracing.prepare(f"museum-{name}")
 
     def register(handle: Callable[[Any], Reply]) -> Callable[[Request], Response]:
         @functools.wraps(handle)
@@ -76,9 +78,12 @@ def answer(
     incoming: Incoming | None = None
     try:
         incoming = decode(headers, body, consumes=step.consumes)
-        with watch(incoming.id):
-            reply = replies(step, incoming, handle)
-        outcome, response = "done", success(step, incoming, reply, started, previous=previous)
+        with tracing.span(step.name, "server", told(step, incoming), parent=incoming.parent, seed=incoming.id) as span:
+            with watch(incoming.id):
+                reply = replies(step, incoming, handle)
+            response = success(step, incoming.within(span.carries()), reply, started, previous=previous)
+            span.tell({"http.response.status_code": response.status_code})
+        outcome = "done"
     except Undecodable as error:
         outcome, response = error.code, problem(422, error.code, error.reason)
     except Unavailable as error:
@@ -91,6 +96,19 @@ def answer(
         outcome, response = "bug", problem(500, "bug", f"{type(error).__name__}: {error}")
     event_line(log, step.name, incoming, outcome, started)
     return response
+
+
+def told(step: pipeline.Step, incoming: Incoming) -> dict[str, str | int | bool]:
+    """What a span tells of a delivery: never its key, which names an owner."""
+    known = incoming.event if isinstance(incoming.event, Event) else None
+    return {
+        "http.request.method": "POST",
+        "faas.name": step.name,
+        "cloudevents.event_id": incoming.id,
+        "cloudevents.event_type": incoming.type,
+        "museum.lane": incoming.lane,
+        **({"museum.upload_id": known.upload_id, "museum.purpose": known.purpose} if known else {}),
+    }
 
 
 def replies(step: pipeline.Step, incoming: Incoming, handle: Callable[[Any], Reply]) -> list[Any]:
@@ -148,6 +166,7 @@ def success(step: pipeline.Step, incoming: Incoming, reply: list[Any], started: 
             event_id=reply_id(incoming, event),
             step=step.name,
             traceparent=incoming.traceparent,
+            tracestate=incoming.tracestate,
             previous=previous,
         )
         for event in reply

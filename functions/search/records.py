@@ -10,6 +10,7 @@ from functions.catalogue.record import MAX_RECORD, BadRecord, Record, parse
 from functions.errors import Reject
 from functions.ports import ObjectStore
 from functions.runtime.recent import Recent
+from functions.runtime.tracing import carried
 
 Wanted = tuple[ObjectId, str, str]
 """(object, key of its record, version)"""
@@ -28,7 +29,7 @@ class RecordReader:
         """The records that are there and can be read, by object."""
         found = {one[0]: self._known.get(one[1:]) for one in wanted}
         missing = [one for one in wanted if found[one[0]] is None and one[2]]
-        found.update(zip((one[0] for one in missing), self._pool.map(self._read, missing), strict=True))
+        found.update(zip((one[0] for one in missing), self._pool.map(carried(self._read), missing), strict=True))
         return {identity: record for identity, record in found.items() if record is not None}
 
     def _read(self, wanted: Wanted) -> Record | None:

@@ -16,6 +16,7 @@ from functions.errors import Reject
 from functions.events import QueryEmbedded
 from functions.ports import ObjectStore
 from functions.runtime.recent import Recent
+from functions.runtime.tracing import carried
 from functions.verify.features import MAX_BYTES, SIDE, BrokenFeatures, LocalFeatures, describe, key_of, pack, unpack
 from functions.verify.match import Match, match
 from functions.verify.order import compared, reordered
@@ -69,7 +70,8 @@ class Verifier:
             candidate = self._read(key_of(hit.row.sha256)) or (self._made(hit.row.sha256) if next(spare) < DESCRIBED else None)
             return match(query, candidate) if candidate is not None else None
 
-        running = {hit.object: self._pool.submit(verify, hit) for hit in compared(hits)}
+        work = carried(verify)
+        running = {hit.object: self._pool.submit(work, hit) for hit in compared(hits)}
         done, late = wait(running.values(), timeout=max(0.0, deadline - time.monotonic()))
         for one in late:
             one.cancel()

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from functions.events import notification_id, topic
 from functions.runtime.attributes import attributes_of, trace_of
+from functions.runtime.tracing import context_of
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -196,18 +197,25 @@ def structured(event: CloudEvent) -> dict[str, Any]:
     return {**event.attributes, "datacontenttype": event.content_type, "data": data}
 
 
-def wrapped(body: bytes, kind: str, *, lane: str) -> CloudEvent:
+def carrying(event: CloudEvent, context: Mapping[str, str]) -> CloudEvent:
+    """The event with another trace context, if there is one; all else, its id above all, is as it was."""
+    return replace(event, attributes={**event.attributes, **context}) if context else event
+
+
+def wrapped(body: bytes, kind: str, *, lane: str, headers: Mapping[str, Any] = {}) -> CloudEvent:
     """An event made of a message that is none: a bucket's notification as S3 servers send it.
 
-    Copies of it have one id and one trace; the time is when it was read.
+    Copies of it have one id and one trace, which ``headers`` may name; the time is when it was read.
     """
     try:
         data = write_json({"body": read_json(body)})
     except ValueError:
         data = write_json({"body": body.decode(errors="replace")})
     identity = notification_id(body)
-    common = attributes_of(kind, identity, source="/museum-search/bucket", traceparent=trace_of(None, identity))
-    return CloudEvent(attributes={**common, "lane": lane}, data=data)
+    given = context_of({name: text_of(value) for name, value in headers.items()})
+    traceparent = trace_of(given.get("traceparent"), identity)
+    common = attributes_of(kind, identity, source="/museum-search/bucket", traceparent=traceparent)
+    return CloudEvent(attributes={**common, **given, "lane": lane}, data=data)
 
 
 def summary(event: CloudEvent) -> CloudEvent:

@@ -13,19 +13,22 @@ from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
+from functions.runtime import tracing
 from functions.runtime.attributes import attributes_of, trace_of
 from functions.trigger import settle as s
-from functions.trigger.binding import CloudEvent, from_amqp, structured, wrapped, write_json
+from functions.trigger.binding import CloudEvent, carrying, from_amqp, structured, text_of, wrapped, write_json
 from functions.trigger.broker import Broker, Message, NotTaken, Subscription
 from functions.trigger.deliver import deliver
-from functions.trigger.publisher import Publisher
+from functions.trigger.publisher import Publisher, messaging, traced
 from functions.trigger.status import delivered
 
 log = logging.getLogger("museum.trigger")
 
 ATTEMPTS, REASON, STEP = "museum-attempts", "museum-reason", "museum-step"
 """Headers that the trigger adds to retried and dead messages."""
-INHERITED = ("museum", "owner")
+FAILURES = ("dead", "connection lost")
+"""Outcomes that a delivery's span is marked by; a retry is one too."""
+INHERITED = ("museum", "owner", "tracestate")
 """Attributes of an event that its death has too, where it has them."""
 PROBE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
 """Seconds between probes of a dependency that is down; the last is repeated."""
@@ -74,6 +77,9 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     down_since: float = 0.0
     """When it became the probe."""
+    parent: Mapping[str, str] = field(default_factory=dict)
+    """The trace context that it brought."""
+    span: tracing.Span = tracing.OFF
 
 
 class Consumer:
@@ -130,15 +136,30 @@ class Consumer:
         if self._work.ack_first:
             self._queue.ack(message.tag)
         job = self._job(message)
-        try:
-            await self._settle(job)
-        except ConnectionError as error:
-            self._line(job, "connection lost", str(error))
-        except Exception:  # it must not keep its place in the prefetch for ever
-            log.exception("a message of %s cannot be buried: its queue's policy moves it to the dead", self._work.queue)
-            if not self._work.ack_first:
-                self._queue.refuse(message.tag)
-            self._forget(job)
+        with tracing.span(
+            f"process {self._work.queue}", "consumer", self._told(job), parent=job.parent, seed=job.event.id
+        ) as job.span:
+            if not job.parent:  # its trace begins here, for what is retried and buried too
+                job.event = carrying(job.event, job.span.carries())
+            try:
+                await self._settle(job)
+            except ConnectionError as error:
+                self._line(job, "connection lost", str(error))
+            except Exception as error:  # it must not keep its place in the prefetch for ever
+                log.exception("a message of %s cannot be buried: its queue's policy moves it to the dead", self._work.queue)
+                job.span.failed(type(error).__name__)
+                if not self._work.ack_first:
+                    self._queue.refuse(message.tag)
+                self._forget(job)
+
+    def _told(self, job: Job) -> dict[str, str | int | bool]:
+        return {
+            **messaging("process", "process", job.event, self._work.queue),
+            "museum.step": self._work.step,
+            "museum.lane": self._work.lane,
+            "museum.attempt": job.attempts + 1,
+            "museum.redelivered": job.message.redelivered,
+        }
 
     async def _settle(self, job: Job) -> None:
         """Work on it; what meets a bug of ours is buried like any other."""
@@ -156,8 +177,9 @@ class Consumer:
             event = from_amqp(message.headers, message.content_type, message.body)
         except ValueError as error:
             event, unreadable = None, str(error)
+        brought = event.attributes if event else {name: text_of(value) for name, value in message.headers.items()}
         if event is None:
-            event = wrapped(message.body, self._work.wrap or "unreadable", lane=self._work.lane)
+            event = wrapped(message.body, self._work.wrap or "unreadable", lane=self._work.lane, headers=message.headers)
             unreadable = unreadable or ("" if self._work.wrap else "the message is no CloudEvent")
         return Job(
             message=message,
@@ -165,6 +187,7 @@ class Consumer:
             attempts=attempts_of(message.headers),
             unreadable=unreadable,
             crashes=self._crashes.get(event.id, 0),
+            parent=tracing.context_of(brought),
         )
 
     async def _work_on(self, job: Job) -> None:
@@ -229,7 +252,14 @@ class Consumer:
 
     async def _deliver(self, job: Job) -> s.Outcome:
         try:
-            return await deliver(self._http, self._work.url, job.event, name=self._work.step, timeout=self._work.timeout)
+            return await deliver(
+                self._http,
+                self._work.url,
+                job.event,
+                name=self._work.step,
+                timeout=self._work.timeout,
+                context=job.span.carries(),
+            )
         finally:
             async with self._changed:
                 self._active -= 1
@@ -303,7 +333,8 @@ class Consumer:
         headers = {ATTEMPTS: job.attempts + 1, REASON: reason[:500], STEP: self._work.step}
         await self._publisher.send(f"{self._work.queue}.dead", job.event, headers)
         if self._work.finish_queue is not None:
-            await self._publisher.send(self._work.finish_queue, self._death(job, reason))
+            with traced(self._death(job, reason), self._work.finish_queue) as death:
+                await self._publisher.send(self._work.finish_queue, death)
 
     def _death(self, job: Job, reason: str) -> CloudEvent:
         data = {
@@ -340,6 +371,9 @@ class Consumer:
             "ms": round((time.monotonic() - job.started) * 1000, 1),
         }
         log.info("delivery", extra={"fields": fields | ({"reason": reason[:300]} if reason else {})})
+        job.span.tell({"museum.outcome": outcome})
+        if outcome in FAILURES or outcome.startswith("retry"):
+            job.span.failed(outcome.partition(" ")[0])
         delivered(self._work.step, self._work.lane, outcome, time.monotonic() - job.started)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import aiohttp
 
@@ -18,11 +19,16 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE))
 
 
-async def deliver(http: aiohttp.ClientSession, url: str, event: CloudEvent, *, name: str, timeout: float) -> Outcome:
-    """POST one event in binary mode. Never raises for what a function or the network may do."""
+async def deliver(
+    http: aiohttp.ClientSession, url: str, event: CloudEvent, *, name: str, timeout: float, context: Mapping[str, str] = {}
+) -> Outcome:
+    """POST one event in binary mode. Never raises for what a function or the network may do.
+
+    ``context``: the trace context of this request, beside the event's own.
+    """
     limit, started = aiohttp.ClientTimeout(total=timeout, sock_connect=5), time.monotonic()
     try:
-        async with http.post(url, data=event.data, headers=to_http(event), timeout=limit) as answer:
+        async with http.post(url, data=event.data, headers={**to_http(event), **context}, timeout=limit) as answer:
             return read(name, answer.status, dict(answer.headers), await answer.read())
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return Down(f"function {name}")

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from functions import pipeline
 from functions.events import LANES, TYPE_PREFIX, DeliveryDead, Lane
+from functions.runtime import tracing
 from functions.runtime.log import configure
 from functions.runtime.settings import load, with_credentials
 from functions.trigger.broker import Broker, BrokerLost
@@ -222,6 +223,7 @@ async def run(settings: TriggerSettings) -> None:
 def main() -> None:
     """Entry point."""
     configure()
+    tracing.prepare("museum-trigger")
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     asyncio.run(run(load(TriggerSettings)))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from functions.trigger.binding import CloudEvent, summary, to_amqp, topic_of
+from functions.runtime import tracing
+from functions.trigger.binding import CloudEvent, carrying, summary, to_amqp, topic_of
 
 REMEMBER = 120.0
 """Seconds for which a reply is not published again: both notifications of an upload arrive within 3 s."""
@@ -21,6 +23,28 @@ class Sends(Protocol):
         self, exchange: str, routing_key: str, body: bytes, *, headers: Mapping[str, Any], content_type: str, mandatory: bool
     ) -> None:
         """Publish and wait for the confirm."""
+
+
+@contextlib.contextmanager
+def traced(event: CloudEvent, destination: str) -> Iterator[CloudEvent]:
+    """The event as it is published within the block: what is made of it is a child of its publishing."""
+    values = messaging("publish", "send", event, destination)
+    with tracing.span(f"publish {destination}", "producer", values, seed=event.id) as span:
+        yield carrying(event, span.carries())
+
+
+def messaging(name: str, kind: str, event: CloudEvent, destination: str) -> dict[str, str | int | bool]:
+    """What a span tells of a message, by the semantic conventions of messaging; never its subject."""
+    return {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.name": name,
+        "messaging.operation.type": kind,
+        "messaging.destination.name": destination,
+        "messaging.message.id": event.id,
+        "messaging.message.body.size": len(event.data),
+        "cloudevents.event_id": event.id,
+        "cloudevents.event_type": event.type,
+    }
 
 
 class Publisher:
@@ -39,12 +63,13 @@ class Publisher:
 
     async def reply(self, event: CloudEvent, queue: str | None, *, announce: bool) -> None:
         """Publish what a function answered."""
-        if queue is not None:
-            if self._is_done(queue, event.id):
-                return
-            await self.send(queue, event)
-        if announce:
-            await self._announce(event)
+        if queue is not None and self._is_done(queue, event.id):
+            return
+        with traced(event, queue or self._exchange) as told:
+            if queue is not None:
+                await self.send(queue, told)
+            if announce:
+                await self._announce(told)
         if queue is not None:
             self._remember(queue, event.id)
 

@@ -239,3 +239,45 @@ def test_a_function_more_is_a_few_lines_of_values() -> None:
     assert "museum-museum-search-ocr-bulk" in of_kind(found, "Deployment")
     assert "museum-museum-search-ocr-interactive" not in of_kind(found, "Deployment")
     assert of_kind(found, "ScaledObject")["museum-museum-search-ocr-bulk"]
+
+
+TRACED = ("function", "trigger", "gateway", "sweep")
+
+
+def test_spans_go_to_the_collector_from_whoever_makes_them() -> None:
+    """Functions, triggers, gateway and sweep know it and have a way to it, with a Secret's headers; nobody else."""
+    found = objects("everything")
+    for who, spec in pods(found).items():
+        for container in containers(spec):
+            known = environment(container)
+            told = {name: value for name, value in known.items() if name.startswith("OTEL_")}
+            assert bool(told) == (container["name"] in TRACED), who
+            if told:
+                assert told == {
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.monitoring.svc:4318",
+                    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+                    "OTEL_TRACES_SAMPLER_ARG": "0.1",
+                    "OTEL_EXPORTER_OTLP_HEADERS": {"secretKeyRef": {"name": "collector", "key": "headers"}},
+                }
+    to = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    have = {
+        name
+        for name, policy in of_kind(found, "NetworkPolicy").items()
+        if {"to": to, "ports": [{"port": 4318, "protocol": "TCP"}]} in policy["spec"].get("egress", [])
+    }
+    assert have == {f"museum-{name}" for name in (*IDS, "gateway", "sweep")}
+
+
+def test_without_tracing_nothing_is_told_of_it() -> None:
+    """Neither a variable nor a way out."""
+    assert "OTEL_" not in rendered("minimal")
+    assert "4318" not in rendered("minimal")
+
+
+def test_an_own_authority_is_the_collectors_too() -> None:
+    """The exporter takes no system's store."""
+    found = objects("external", "--set-json", 'tracing={"enabled": true, "endpoint": "https://collector.example"}')
+    known = environment(containers(pods(found)["Deployment/museum-museum-search-sweep"])[-1])
+    assert known["OTEL_EXPORTER_OTLP_CERTIFICATE"] == "/etc/museum-ca/ca.crt"
+    policy = of_kind(found, "NetworkPolicy")["museum-museum-search-sweep"]
+    assert [{"port": 443, "protocol": "TCP"}] in [way["ports"] for way in policy["spec"]["egress"]]

@@ -191,9 +191,11 @@ class World:
         return None
 
     def ended(self, upload: str) -> bool:
-        """Whether a photo of the catalogue has an outcome."""
+        """Whether a photo of the catalogue is indexed; fails with the reason of one that is not to be."""
         with contextlib.suppress(Unavailable):
-            return outcome.read(self.store, "state", upload) is not None
+            found = outcome.read(self.store, "state", upload)
+            assert found is None or found.status == "indexed", f"{found.key} is {found.status}: {found.reason}"
+            return found is not None
         return False
 
     @contextlib.contextmanager

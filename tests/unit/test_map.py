@@ -26,6 +26,7 @@ CLIENTS = {
     },
     "cv2": {"verify/features.py", "verify/match.py"},
     "requests": set(),
+    "opentelemetry": {"runtime/tracing.py"},
 }
 """Outside client → the modules that may import it."""
 STEPS = {step.name for step in pipeline.STEPS} | {"gateway"}

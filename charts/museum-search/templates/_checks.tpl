@@ -28,6 +28,9 @@
 {{- if and $v.gateway.oidc.issuer (not $v.gateway.oidc.keys) -}}
 {{- fail "gateway.oidc.issuer is set: set gateway.oidc.keys too, the address of its JWKS" -}}
 {{- end -}}
+{{- if and $v.tracing.enabled (not $v.tracing.endpoint) -}}
+{{- fail "tracing.enabled is true: set tracing.endpoint, the collector's OTLP over HTTP, as http://host:4318" -}}
+{{- end -}}
 {{- if and $v.gateway.enabled (not $v.gateway.tokens) (not $v.gateway.oidc.issuer) -}}
 {{- fail "nobody could sign in: set gateway.tokens or gateway.oidc.issuer" -}}
 {{- end -}}

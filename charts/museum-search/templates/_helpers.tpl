@@ -157,6 +157,21 @@ priorityClassName: {{ $root.Release.Namespace }}-{{ include "museum.fullname" $r
 - {name: NO_PROXY, value: {{ . | quote }}}
 {{- end }}
 {{- end -}}
+{{/* Of those that make spans */}}
+{{- define "museum.env.tracing" -}}
+{{- if .Values.tracing.enabled }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .Values.tracing.endpoint | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .Values.tracing.sampling | quote }}}
+{{- with .Values.tracing.existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.Values.tracing.headersKey }}}}
+{{- end }}
+{{- with .Values.tls.caConfigMap }}
+- {name: OTEL_EXPORTER_OTLP_CERTIFICATE, value: /etc/museum-ca/ca.crt}
+{{- end }}
+{{- end }}
+{{- end -}}
 {{- define "museum.env.rabbitmq" -}}
 - {name: MUSEUM_AMQP_URL, value: {{ include "museum.amqp" . | quote }}}
 - {name: MUSEUM_AMQP_API_URL, value: {{ include "museum.amqpApi" . | quote }}}
@@ -214,6 +229,7 @@ imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 args: [trigger]
 env:
   {{- include "museum.env" $root | nindent 2 }}
+  {{- with include "museum.env.tracing" $root }}{{ . | nindent 2 }}{{ end }}
   {{- include "museum.env.rabbitmq" $root | nindent 2 }}
   - {name: MUSEUM_LANE, value: {{ .lane }}}
   - {name: MUSEUM_FUNCTIONS, value: {{ .functions | quote }}}
@@ -253,6 +269,10 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- include "museum.way" (list $root $root.Values.triton.enabled "triton" $root.Values.triton.peers (list (printf "http://%s" (include "museum.triton" $root))) (list 8001)) }}
 {{- else if eq . "oidc" }}
 {{- include "museum.way" (list $root false "" $root.Values.gateway.oidc.peers (list $root.Values.gateway.oidc.keys) (list)) }}
+{{- else if eq . "collector" }}
+{{- if $root.Values.tracing.enabled }}
+{{- include "museum.way" (list $root false "" $root.Values.tracing.peers (list $root.Values.tracing.endpoint) (list)) }}
+{{- end }}
 {{- else if eq . "limits" }}
 {{- include "museum.way" (list $root false "" (list) (list $root.Values.gateway.limits.storage) (list)) }}
 {{- end }}
