@@ -5,10 +5,10 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --py
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean kind kind-test kind-down
+.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean cluster-test kind kind-test kind-down
 
 help: ## show this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: ## install what is missing: servers, models, packages, demo photos; safe to interrupt and repeat
 	@$(PYTHON) -m infra.local.setup
@@ -39,6 +39,9 @@ bench: setup-dev ## measure; prints the README's table
 
 docs: setup-dev ## make the pictures of docs/registrar.ru.md with the page itself
 	@.venv/bin/pytest -q tests/e2e/test_guide.py
+
+cluster-test: setup-dev ## test the chart on the one-node cluster of ../shared/cluster, where there is one
+	@tests/cluster/one-node
 
 kind: ## a Kubernetes on this machine with all of it: needs docker, kind, kubectl, helm
 	@infra/kind/up

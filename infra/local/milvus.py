@@ -11,8 +11,8 @@ from pathlib import Path
 from infra.local.part import Part, listens
 
 
-def part(state: Path, *, port: int) -> Part:
-    """The server with its data below ``state``, on the loopback: it lets everybody in.
+def part(state: Path, *, port: int, bind: str = "127.0.0.1") -> Part:
+    """The server with its data below ``state``; on the loopback, since it lets everybody in.
 
     Raises ``ModuleNotFoundError`` without the wheel milvus-lite.
     """
@@ -23,8 +23,8 @@ def part(state: Path, *, port: int) -> Part:
     folder = state / "milvus"
     return Part(
         name="milvus",
-        argv=(str(library / "milvus"), str(folder / "catalogue.db"), f"127.0.0.1:{port}", "ERROR"),
+        argv=(str(library / "milvus"), str(folder / "catalogue.db"), f"{bind}:{port}", "ERROR"),
         folder=folder,
         env={"LD_LIBRARY_PATH": str(library), "GLOG_log_dir": str(folder), "TMPDIR": str(folder), "GLOG_logtostderr": "1"},
-        ready=lambda: None if listens("127.0.0.1", port) else f"nothing answers on 127.0.0.1:{port}",
+        ready=lambda: None if listens(bind, port) else f"nothing answers on {bind}:{port}",
     )

@@ -12,7 +12,7 @@ PLUGINS = ("rabbitmq_management",)
 
 CONFIG = """\
 listeners.tcp.1 = {bind}:{port}
-management.tcp.ip = 127.0.0.1
+management.tcp.ip = {api_bind}
 management.tcp.port = {api_port}
 default_user = {user}
 default_pass = {password}
@@ -40,17 +40,18 @@ def server() -> Path:
 
 
 def part(
-    state: Path, *, port: int, api_port: int, epmd_port: int, dist_port: int, user: str, password: str, bind: str = "127.0.0.1"
-) -> Part:
-    """The node with its data below ``state``. AMQP listens on ``bind``; the management API, epmd and the distribution port stay
-    on the loopback."""
+    state: Path, *, port: int, api_port: int, epmd_port: int, dist_port: int, user: str, password: str, bind: str = "127.0.0.1",
+    api_bind: str = "127.0.0.1",
+) -> Part:  # fmt: skip
+    """The node with its data below ``state``. AMQP listens on ``bind``, the management API on ``api_bind``; epmd and the
+    distribution port stay on the loopback."""
     folder = state / "rabbitmq"
 
     def prepare() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "rabbitmq.conf"
         config.touch(mode=0o600)
-        config.write_text(CONFIG.format(bind=bind, port=port, api_port=api_port, user=user, password=password))
+        config.write_text(CONFIG.format(bind=bind, api_bind=api_bind, port=port, api_port=api_port, user=user, password=password))
         (folder / "enabled_plugins").write_text(f"[{','.join(PLUGINS)}].\n")
         (folder / "env.conf").write_text("")
 

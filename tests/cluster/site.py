@@ -148,6 +148,12 @@ class Site:
             ways[-1].terminate()
             leading.join()
 
+    def reach(self, pod: str, container: str, host: str, port: int) -> bool:
+        """Whether a connection can be made from inside a pod."""
+        code = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
+        script = f'python -c "{code}" 2>/dev/null && echo ok || echo no'
+        return "ok" in self.kubectl("exec", pod, "-c", container, "--", "sh", "-c", script)
+
     def settings(self, port: int) -> Settings:
         """How S3 is reached by a forwarded port."""
         name = f"{self.base}-minio"

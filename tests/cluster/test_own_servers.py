@@ -1,0 +1,187 @@
+"""The chart beside servers that somebody else runs, RabbitMQ, S3 and Milvus of the machine; Triton, functions, gateway in pods.
+
+On the one-node cluster alone, whose pods reach the machine as ``host.cluster.local``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from functions.adapters.s3 import S3Store
+from functions.runtime.settings import Settings
+from infra.local import milvus, rabbitmq
+from infra.local.part import free_port, running
+from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
+from tests.fixtures.minio import amqp_targets, minio_part
+from tests.fixtures.s3 import PASSWORD, USER
+from tests.pictures import jpeg
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+
+NAMESPACE = "museum-own"
+HOST, ADDRESS = "host.cluster.local", "10.231.0.1"
+TOKENS = "{}"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The machine's servers, by their ports."""
+
+    amqp: int
+    management: int
+    s3: int
+    milvus: int
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """RabbitMQ, MinIO with its AMQP targets, and Milvus, on the address that pods reach."""
+    if os.environ.get("MUSEUM_TEST_CLUSTER") != "on":
+        pytest.skip("no cluster: set KUBECONFIG to one for tests, and MUSEUM_TEST_CLUSTER=on")
+    if not (one_node() / "run" / "pid").exists():
+        pytest.skip("another cluster's pods do not reach this machine by the name host.cluster.local")
+    folder = tmp_path_factory.mktemp("servers")
+    found = Servers(amqp=free_port(), management=free_port(), s3=free_port(), milvus=free_port())
+    url = f"amqp://{USER}:{PASSWORD}@{ADDRESS}:{found.amqp}/"
+    targets = {
+        name: value
+        for lane in ("interactive", "bulk")
+        for name, value in amqp_targets(
+            url, exchange="museum.bucket", routing_key=lane, spool=folder / lane, prefix=f"{lane.upper()}_"
+        ).items()
+    }
+    broker = rabbitmq.part(
+        folder, port=found.amqp, api_port=found.management, epmd_port=free_port(), dist_port=free_port(),
+        user=USER, password=PASSWORD, bind=ADDRESS, api_bind=ADDRESS,
+    )  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        for part in (
+            broker,
+            minio_part(folder, found.s3, targets, bind=ADDRESS),
+            milvus.part(folder, port=found.milvus, bind=ADDRESS),
+        ):
+            stack.enter_context(running(part))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def own(servers: Servers) -> Iterator[Site]:
+    """A namespace with the Secrets that an operator makes, and values that name the servers. Nothing is installed yet."""
+    site = Site(NAMESPACE, ci="minimal")
+    subprocess.run([program("kubectl"), "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=180s"], check=True)
+    subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=True, capture_output=True)
+    site.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    secrets = {
+        "rabbitmq": {"username": USER, "password": PASSWORD},
+        "s3": {"access-key": USER, "secret-key": PASSWORD},
+        "gateway": {"session-key": "s" * 48, "hook-token": "h" * 48, "tokens.json": TOKENS},
+    }
+    for name, data in secrets.items():
+        site.kubectl("create", "secret", "generic", name, *(f"--from-literal={key}={value}" for key, value in data.items()))
+    peers = [{"ipBlock": {"cidr": f"{ADDRESS}/32"}}]
+    site.values |= {
+        "rabbitmq__url": f"amqp://{HOST}:{servers.amqp}/",
+        "rabbitmq__managementUrl": f"http://{HOST}:{servers.management}",
+        "rabbitmq__peers": peers,
+        "s3__endpoint": f"http://{HOST}:{servers.s3}",
+        "s3__peers": peers,
+        "s3__notifications": {
+            name: [f"arn:minio:sqs::{lane}_FAST:amqp", f"arn:minio:sqs::{lane}_SAFE:amqp"]
+            for name, lane in (("queries", "INTERACTIVE"), ("catalogue", "BULK"))
+        },
+        "milvus__uri": f"http://{HOST}:{servers.milvus}",
+        "milvus__peers": peers,
+        "gateway__replicas": 1,
+        "lanes__interactive": {"cooldownPeriod": 10, "scaleDownWindow": 5},
+        "lanes__bulk": {"cooldownPeriod": 10, "scaleDownWindow": 5, "pollingInterval": 5},
+        "triton__maxReplicas": 1,
+        "triton__resources": {"requests": {"cpu": "400m"}},
+    }
+    yield site
+    if os.environ.get("MUSEUM_TEST_KEEP") != "on":
+        subprocess.run([program("kubectl"), "delete", "namespace", NAMESPACE, "--timeout=180s"], check=True)
+
+
+@pytest.fixture(scope="module")
+def installed(own: Site, servers: Servers) -> World:
+    """The chart, and a catalogue of six objects."""
+    own.upgrade()
+    settings = Settings(aws_endpoint_url=f"http://{ADDRESS}:{servers.s3}", aws_access_key_id=USER, aws_secret_access_key=PASSWORD)
+    world = World(own, S3Store(settings))
+    uploads = [world.add(f"object-{number}", jpeg(number)) for number in range(OBJECTS)]
+    wait_for("the catalogue", lambda: True if all(world.ended(one) for one in uploads) else None, seconds=240)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rabbitmq__url": "amqp://host.cluster.local:9/"}, "the connection was refused|no answer in time"),
+        ({"rabbitmq__url": "amqp://host.cluster.local:{amqp}/nowhere"}, "no such virtual host|nowhere"),
+        ({"rabbitmq__existingSecret": "s3"}, "password is wrong|user|key"),
+    ],
+    ids=["RabbitMQ is down", "no such virtual host", "a Secret without the user"],
+)
+def test_an_installation_that_cannot_work_says_so_and_does_not_pretend(
+    own: Site, servers: Servers, wrong: dict[str, str], said: str
+) -> None:
+    """The topology job fails with its reason; no function is there."""
+    before = dict(own.values)
+    given = {key: value.format(amqp=servers.amqp) for key, value in wrong.items()}
+    done = own.upgrade(topology__wait=3, check=False, **given)
+    try:
+        assert done.returncode != 0
+        pods = own.get("pods", "-l", "app.kubernetes.io/component=topology")["items"]
+        told = "\n".join(str(pod["status"].get("containerStatuses")) for pod in pods)
+        assert re.search(said, told), told
+        assert own.get("deployments")["items"] == []
+    finally:
+        own.helm("uninstall", own.release, "--wait", check=False)
+        own.kubectl("delete", "jobs,pods", "--all", "--wait=true", check=False)
+        own.values.clear()
+        own.values.update(before)
+
+
+def test_an_uploads_result_has_what_is_catalogued(installed: World) -> None:
+    """By MinIO's AMQP targets, from zero."""
+    for number in range(OBJECTS):
+        assert installed.result(installed.ask(jpeg(number)), seconds=120)["hits"][0]["object_id"] == f"object-{number}"
+    installed.site.helm("test", installed.site.release, "--timeout", "3m")
+
+
+def test_ways_out_are_by_address_and_port(installed: World, servers: Servers) -> None:
+    """`ipBlock`: the machine's one address and the server's one port, for those who need it."""
+    site = installed.site
+    installed.result(installed.ask(jpeg(1)))
+    names = {one: site.pods(f"{one}-interactive")[0]["metadata"]["name"] for one in ("ingest", "search")}
+    with socket.create_server((ADDRESS, 0)) as other:
+        allowed = {
+            ("ingest", HOST, servers.amqp): True,
+            ("ingest", HOST, servers.s3): True,
+            ("ingest", HOST, servers.milvus): False,
+            ("ingest", HOST, servers.management): False,
+            ("ingest", HOST, other.getsockname()[1]): False,
+            ("ingest", "10.231.0.2", 6443): False,
+            ("search", HOST, servers.milvus): True,
+        }
+        assert {key: site.reach(names[key[0]], "trigger", key[1], key[2]) for key in allowed} == allowed
+
+
+def test_an_uninstall_leaves_nothing_but_what_the_operator_made(installed: World, servers: Servers) -> None:
+    """Queues and buckets stay where they are: they are data."""
+    site = installed.site
+    site.helm("uninstall", site.release, "--wait", "--timeout", "5m")
+    wait_for("no pod", lambda: None if site.get("pods")["items"] else True, seconds=180)
+    kinds = "all,ingress,networkpolicy,poddisruptionbudget,serviceaccount,configmap,secret,scaledobject,triggerauthentication,pvc"
+    left = {f"{one['kind']}/{one['metadata']['name']}" for one in site.get(kinds)["items"]}
+    ours = {"Secret/rabbitmq", "Secret/s3", "Secret/gateway", "ServiceAccount/default", "ConfigMap/kube-root-ca.crt"}
+    assert left == ours
+    assert installed.store.get("catalogue", "local/object-1/record.json") is not None
