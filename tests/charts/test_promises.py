@@ -51,6 +51,7 @@ def test_a_function_is_scaled_by_its_queue(step: pipeline.Step, lane: str) -> No
     own, first = pipeline.queue_of(lane, step.name), pipeline.queue_of(lane, "ingest")  # type: ignore[arg-type]  # one of LANES
     together = lane == "interactive" and step.name != "ingest"
     assert [trigger["metadata"]["queueName"] for trigger in triggers] == [own, *([first] if together else [])]
+    assert all(trigger["metadata"]["value"] == "1000000" for trigger in triggers[1:]), "it wakes one pod, and no second"
     for trigger in triggers:
         assert (trigger["metadata"]["protocol"], trigger["metadata"]["mode"]) == ("http", "QueueLength")
         assert trigger["metadata"]["host"] == "http://rabbitmq.data.svc:15672"

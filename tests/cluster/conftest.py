@@ -59,7 +59,7 @@ def site(volumes: None) -> Iterator[Site]:
     site.kubectl("label", "namespace", NAMESPACE, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
     site.upgrade(
         lanes__interactive=QUICK,
-        lanes__bulk={**QUICK, "pollingInterval": 5, "maxReplicas": 3},
+        lanes__bulk={**QUICK, "pollingInterval": 5},
         dev__minio__nodePort=0,
         gateway__service__type="ClusterIP",
     )
