@@ -16,8 +16,12 @@ from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
 from tests.pictures import jpeg
 
 NAMESPACE = "museum-test"
-QUICK = {"cooldownPeriod": 10, "scaleDownWindow": 5}
-"""Tests do not wait minutes for a pod to go."""
+QUICK = {
+    f"lanes__{lane}__{key}": value
+    for lane in ("interactive", "bulk")
+    for key, value in {"cooldownPeriod": 10, "scaleDownWindow": 5, "pollingInterval": 2, "maxReplicas": 2}.items()
+}
+"""Tests do not wait minutes for a pod to go, and share two cores."""
 
 
 @pytest.fixture(scope="session")
@@ -57,12 +61,7 @@ def site(volumes: None) -> Iterator[Site]:
         remove()
     subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=not keep, capture_output=True)
     site.kubectl("label", "namespace", NAMESPACE, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
-    site.upgrade(
-        lanes__interactive=QUICK,
-        lanes__bulk={**QUICK, "pollingInterval": 5},
-        dev__minio__nodePort=0,
-        gateway__service__type="ClusterIP",
-    )
+    site.upgrade(**QUICK, dev__minio__nodePort=0, gateway__service__type="ClusterIP")
     yield site
     if not keep:
         remove()

@@ -19,6 +19,7 @@ from functions.adapters.s3 import S3Store
 from functions.runtime.settings import Settings
 from infra.local import milvus, rabbitmq
 from infra.local.part import free_port, running
+from tests.cluster.conftest import QUICK
 from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
 from tests.fixtures.minio import amqp_targets, minio_part
 from tests.fixtures.s3 import PASSWORD, USER
@@ -100,8 +101,7 @@ def own(servers: Servers) -> Iterator[Site]:
         "milvus__uri": f"http://{HOST}:{servers.milvus}",
         "milvus__peers": peers,
         "gateway__replicas": 1,
-        "lanes__interactive": {"cooldownPeriod": 10, "scaleDownWindow": 5},
-        "lanes__bulk": {"cooldownPeriod": 10, "scaleDownWindow": 5, "pollingInterval": 5},
+        **QUICK,
         "triton__maxReplicas": 1,
         "triton__resources": {"requests": {"cpu": "400m"}},
     }
