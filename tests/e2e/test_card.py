@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from functions.catalogue.fields import FIELDS
 from tests.e2e import things
@@ -190,12 +190,43 @@ def test_a_card_goes_through_its_states(person: Person) -> None:
 def test_a_card_that_is_checked_at_once_is_stored_as_checked(registrar: Person, museum: Museum) -> None:
     """By somebody who is quicker than the first save."""
     query = registrar.search(things.photo(things.NEW_COIN))
-    registrar.button("card.take_all").focus()
-    for _ in range(3):
-        registrar.page.keyboard.press("Enter")
+    take_and_check(registrar)
+    expect(registrar.button("review.yes")).to_be_focused()
+    registrar.page.keyboard.press("Enter")
     registrar.saved()
     stored(museum, query, MainWord="Монета")
-    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=3)
+    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=10)
+
+
+def test_keys_pressed_before_the_card_is_here_wait_for_it(registrar: Person) -> None:
+    """Take, then check; what is to be confirmed is shown before it can be."""
+    museum = registrar.museum
+    query = museum.upload(things.photo(things.NEW_COIN))
+    museum.result(query)
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    registrar.page.route("**/api/objects?kind=drafts*", hold)
+    registrar.go(f"q/{query}")
+    take_and_check(registrar)
+    registrar.page.keyboard.press("Enter")
+    expect(registrar.page.locator("dialog")).to_have_count(0)
+    for route in waiting:
+        route.continue_()
+    expect(registrar.page.locator("dialog.review")).to_have_count(1)
+    expect(registrar.button("review.yes")).to_be_focused()
+    registrar.page.keyboard.press("Enter")
+    registrar.saved()
+    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=10)
+
+
+def take_and_check(person: Person) -> None:
+    """By two keys, as fast as they are."""
+    person.button("card.take_all").focus()
+    for _ in range(2):
+        person.page.keyboard.press("Enter")
 
 
 def test_own_fields_come_from_the_museums_settings(registrar: Person) -> None:

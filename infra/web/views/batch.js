@@ -44,7 +44,7 @@ export function show(main, params, shell) {
         h('span', {class: 'soft small num', id: 'batch-at'})), list), place)));
 
   const unhear = hear(batch, (item) => { if (item?.dropped) queries.delete(item.dropped); if (item?.state === 'sent') fetchOne(item.id); drawSoon(); });
-  const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending')) event.preventDefault(); };
+  const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending' || (!item.safe && ['kept', 'preparing', 'held'].includes(item.state)))) event.preventDefault(); };
   window.addEventListener('beforeunload', warn);
   document.addEventListener('keydown', keys);
   load().catch((error) => { fill(list); fill(place, h('section', {class: 'empty'}, icon('alert'), h('p', {}, shell.why(error)), button(t('error.again'), {kind: 'primary', onclick: () => { load().catch(shell.failed); }}))); });
