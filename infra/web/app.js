@@ -33,6 +33,8 @@ const VIEWS = {batch, batches, draft, drafts, history, object, query, search, se
 const NAVIGATION = [['', 'search', 'nav.search'], ['batch', 'stack', 'nav.batch'], ['history', 'clock', 'nav.history'],
   ['drafts', 'card', 'nav.drafts'], ['settings', 'gear', 'nav.settings']];
 
+const COOKIE = 2e3;
+
 let current = null;  // {name, params, view}
 let given = null;
 
@@ -172,22 +174,28 @@ function paint() {
   else document.documentElement.dataset.theme = theme;
 }
 
-/** A token in the address is moved out of it at once. */
+/** A token in the address is moved out of it at once; whether there was one. */
 function tokenOfAddress() {
   const found = /^#token=([^&]+)/.exec(location.hash);
-  if (!found) return;
+  if (!found) return false;
   api.accept(decodeURIComponent(found[1]));
   window.history.replaceState(null, '', `${location.pathname}${location.search}#/`);
+  return true;
+}
+
+/** Streams and pictures are asked for by a cookie: it comes before them, unless that takes long. */
+async function known() {
+  if (api.token()) await Promise.race([api.enter().catch(() => {}), api.pause(COOKIE)]);
 }
 
 async function begin() {
   top();
-  if (api.token()) api.enter().catch(() => {});
+  await known();
   show({focus: false, fresh: true});
 }
 
 function listen() {
-  addEventListener('hashchange', () => { tokenOfAddress(); show(); });
+  addEventListener('hashchange', async () => { if (tokenOfAddress()) await known(); show(); });
   document.addEventListener('left', signIn);
   document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
