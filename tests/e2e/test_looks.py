@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from tests.e2e.conftest import arriving
+from tests.e2e.conftest import Windows, arriving
 from tests.e2e.museum import Museum
 from tests.e2e.person import Person
 from tests.e2e.views import VIEWS, Scene
@@ -29,9 +29,9 @@ SERIOUS = """() => axe.run({resultTypes: ['violations']}).then(({violations}) =>
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
-def looking(browser: Browser, museum: Museum, there: Scene, request: pytest.FixtureRequest) -> Iterator[Person]:
+def looking(windows: Windows, museum: Museum, there: Scene, request: pytest.FixtureRequest) -> Iterator[Person]:
     """Somebody who goes through all views in one window, once there is something to be seen in them."""
-    with arriving(browser, museum) as arrive:
+    with arriving(windows, museum) as arrive:
         yield arrive(request.param)
 
 
