@@ -5,6 +5,15 @@ import * as i18n from './i18n.js';
 import {filesOf} from './photos.js';
 import {button, fill, h, icon, say, toast} from './dom.js';
 import {keep, pref} from './prefs.js';
+import * as batch from './views/batch.js';
+import * as batches from './views/batches.js';
+import * as draft from './views/draft.js';
+import * as drafts from './views/drafts.js';
+import * as history from './views/history.js';
+import * as object from './views/object.js';
+import * as query from './views/query.js';
+import * as search from './views/search.js';
+import * as settings from './views/settings.js';
 
 const t = i18n.t;
 const main = document.getElementById('main');
@@ -19,16 +28,14 @@ const ROUTES = [
   [/^batch\/([^/]+)(?:\/([\w-]+))?(?:\/o\/([^/]+))?$/, 'batch', ['name', 'item', 'object']],
   [/^settings$/, 'settings', []],
 ];
-const VIEWS = {
-  search: () => import('./views/search.js'), query: () => import('./views/query.js'), object: () => import('./views/object.js'),
-  history: () => import('./views/history.js'), drafts: () => import('./views/drafts.js'), draft: () => import('./views/draft.js'),
-  batches: () => import('./views/batches.js'), batch: () => import('./views/batch.js'), settings: () => import('./views/settings.js'),
-};
+/** All are here from the first load on: a server that is away for a moment takes none of them from an open page. */
+const VIEWS = {batch, batches, draft, drafts, history, object, query, search, settings};
 const NAVIGATION = [['', 'search', 'nav.search'], ['batch', 'stack', 'nav.batch'], ['history', 'clock', 'nav.history'],
   ['drafts', 'card', 'nav.drafts'], ['settings', 'gear', 'nav.settings']];
 
+const COOKIE = 2e3;
+
 let current = null;  // {name, params, view}
-let turn = 0;
 let given = null;
 
 /** What the address asks for. */
@@ -44,7 +51,7 @@ function route() {
   return null;
 }
 
-async function show({focus = true, fresh = false} = {}) {
+function show({focus = true, fresh = false} = {}) {
   const wanted = route();
   if (!wanted) { location.replace('#/'); return; }
   if (!api.token()) { signIn(); return; }
@@ -53,22 +60,13 @@ async function show({focus = true, fresh = false} = {}) {
     mark();
     return;
   }
-  const mine = ++turn;
   current?.view?.close?.();
   current = {...wanted, view: null};
   mark();
-  let module;
-  try {
-    module = await VIEWS[wanted.name]();
-  } catch {
-    if (mine === turn) failed(new api.Problem(0, 'offline', ''));
-    return;
-  }
-  if (mine !== turn) return;
   main.className = `view-${wanted.name}`;
   fill(main);
   scrollTo(0, 0);
-  const view = module.show(main, wanted.params, shell) || {};
+  const view = VIEWS[wanted.name].show(main, wanted.params, shell) || {};
   current.view = view;
   const heading = main.querySelector('h1');
   if (heading) {
@@ -108,7 +106,6 @@ const shell = {
 function signIn() {
   current?.view?.close?.();
   current = null;
-  turn += 1;
   const field = h('input', {id: 'token', type: 'password', autocomplete: 'off', required: true, spellcheck: 'false', 'aria-describedby': 'token-help token-bad'});
   const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'});
   const enter = async (event) => {
@@ -158,7 +155,11 @@ function top() {
       h('div', {class: 'row tools'},
         h('span', {id: 'museum', class: 'soft museum'}),
         h('button', {type: 'button', class: 'button bare', lang: other, 'aria-label': `${other.toUpperCase()}: ${t('app.language')}`, title: t('app.language'),
-          onclick: async () => { await i18n.change(other); top(); await show({focus: false, fresh: true}); }}, other.toUpperCase()),
+          onclick: async () => {
+            try { await i18n.change(other); } catch { shell.failed(new api.Problem(0, 'offline', '')); return; }
+            top();
+            show({focus: false, fresh: true});
+          }}, other.toUpperCase()),
         button(t(`theme.${theme}`), {icon: {auto: 'auto', light: 'sun', dark: 'moon'}[theme], bare: true, id: 'theme',
           onclick: () => { keep('theme', next); paint(); top(); document.getElementById('theme').focus(); say(t(`theme.${next}`)); }}))));
   mark();
@@ -173,22 +174,28 @@ function paint() {
   else document.documentElement.dataset.theme = theme;
 }
 
-/** A token in the address is moved out of it at once. */
+/** A token in the address is moved out of it at once; whether there was one. */
 function tokenOfAddress() {
   const found = /^#token=([^&]+)/.exec(location.hash);
-  if (!found) return;
+  if (!found) return false;
   api.accept(decodeURIComponent(found[1]));
-  history.replaceState(null, '', `${location.pathname}${location.search}#/`);
+  window.history.replaceState(null, '', `${location.pathname}${location.search}#/`);
+  return true;
+}
+
+/** Streams and pictures are asked for by a cookie: it comes before them, unless that takes long. */
+async function known() {
+  if (api.token()) await Promise.race([api.enter().catch(() => {}), api.pause(COOKIE)]);
 }
 
 async function begin() {
   top();
-  if (api.token()) api.enter().catch(() => {});
-  await show({focus: false, fresh: true});
+  await known();
+  show({focus: false, fresh: true});
 }
 
 function listen() {
-  addEventListener('hashchange', () => { tokenOfAddress(); show(); });
+  addEventListener('hashchange', async () => { if (tokenOfAddress()) await known(); show(); });
   document.addEventListener('left', signIn);
   document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
@@ -220,4 +227,4 @@ paint();
 tokenOfAddress();
 listen();
 await Promise.all([i18n.load(), api.configure()]);
-await begin();
+begin();

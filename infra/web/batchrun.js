@@ -8,12 +8,18 @@ import * as sending from './sending.js';
 const AT_ONCE = 2;
 const runs = new Map();
 
-/** The run of a batch in this window, or undefined: `{items, busy}`; an item is `{key, name, state, share, id, problem}`. */
+/** The run of a batch in this window, or undefined: `{items, busy}`; an item is `{key, name, state, share, id, problem, safe}`; what is safe is kept in the browser. */
 export const runOf = (batch) => runs.get(batch);
 
 function run(batch) {
   if (!runs.has(batch)) runs.set(batch, {items: [], ears: new Set(), sending: 0, busy: false});
   return runs.get(batch);
+}
+
+/** Whether this window sends the batch's photos. Where another one does, this one goes on when that is closed. */
+function ours(batch, one) {
+  one.ours ??= sending.alone(`batch.${batch}`, () => { one.ours = Promise.resolve(true); resume(batch); });
+  return one.ours;
 }
 
 const tell = (one, item) => one.ears.forEach((heard) => heard(item));
@@ -28,7 +34,7 @@ export function hear(batch, heard) {
 /** Begin with groups `[{name, files: [File]}]`. */
 export async function start(batch, groups) {
   const one = run(batch);
-  one.mine ??= await sending.alone(`batch.${batch}`);
+  await ours(batch, one);
   const from = one.items.length;
   const stamp = Date.now();
   const items = groups.map((group, place) => ({key: `${batch}/${stamp}/${String(from + place).padStart(5, '0')}`, name: group.name, files: group.files, state: 'kept', share: 0, photos: null, problems: []}));
@@ -42,7 +48,7 @@ export async function start(batch, groups) {
 
 /** Keep the files themselves until they are prepared, so that a closed window loses none. */
 async function keepFiles(batch, items) {
-  for (const item of items) if (item.files && item.state === 'kept') await outbox.put({key: item.key, batch, name: item.name, files: item.files, photos: []});
+  for (const item of items) if (item.files && item.state === 'kept') item.safe = await outbox.put({key: item.key, batch, name: item.name, files: item.files, photos: []}) !== null;
 }
 
 async function prepareAll(batch, one, items, limits) {
@@ -60,7 +66,7 @@ async function prepareAll(batch, one, items, limits) {
     if (!photos.length) { item.state = 'bad'; await outbox.drop(item.key); tell(one, item); continue; }
     item.photos = photos;
     item.state = 'kept';
-    await outbox.put({key: item.key, batch, name: item.name, photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))});
+    item.safe = await outbox.put({key: item.key, batch, name: item.name, photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))}) !== null;
     tell(one, item);
     pump(batch, one);
   }
@@ -70,12 +76,11 @@ async function prepareAll(batch, one, items, limits) {
 /** Go on with what an earlier window left. Resolves to how many objects that were. */
 export async function resume(batch) {
   const one = run(batch);
-  one.mine ??= await sending.alone(`batch.${batch}`);
-  if (!one.mine) return 0;
+  if (!await ours(batch, one)) return 0;
   const left = await outbox.ofBatch(batch);
   const known = new Set(one.items.map((item) => item.key));
   const items = left.filter((send) => !known.has(send.key)).sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map((send) => ({key: send.key, name: send.name || send.photos[0]?.name || '', state: 'kept', share: 0, id: null, was: send.id, photos: send.photos.length ? send.photos : null, files: send.photos.length ? null : send.files, problems: []}));
+    .map((send) => ({key: send.key, name: send.name || send.photos[0]?.name || '', state: 'kept', share: 0, id: null, was: send.id, safe: true, photos: send.photos.length ? send.photos : null, files: send.photos.length ? null : send.files, problems: []}));
   one.items.push(...items);
   const raw = items.filter((item) => item.files);
   if (raw.length) api.me().then(({limits}) => prepareAll(batch, one, raw, limits)).catch(() => {});

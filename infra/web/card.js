@@ -58,6 +58,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let held = false;
   let findable = false;
   let begun = false;
+  let asked = false;
+  let checking = false;
   const ends = [];
   let undone = [];
   let done = [];
@@ -350,8 +352,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function takeAll() {
-    if (!begun) { ready.then(takeAll); return; }
     if (held || state === 'linked') return;
+    if (!begun) {
+      if (!asked) ready.then(takeAll);
+      asked = true;
+      checkButton.focus({preventScroll: true});  // the next key is for it, as ever
+      return;
+    }
     remember('');
     let count = 0;
     for (const [name, list] of Object.entries(offers)) {
@@ -557,7 +564,15 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** Checked: what is marked is shown once more, all at once, and confirmed together. */
   async function check() {
-    if (!begun) await ready;
+    if (checking) return;
+    checking = true;
+    try {
+      await ready;
+      await looked();
+    } finally { checking = false; }
+  }
+
+  async function looked() {
     if (held || state === 'linked') return;
     if (wrongNow()) { toast(t('save.wrong'), {kind: 'bad'}); node.querySelector('[aria-invalid="true"]')?.focus(); return; }
     const left = toConfirm();

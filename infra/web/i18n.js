@@ -18,6 +18,7 @@ export function preferred() {
 
 export async function load(wanted = preferred()) {
   const answer = await fetch(new URL(`lang/${wanted}.json`, import.meta.url));
+  if (!answer.ok) throw new TypeError(`lang/${wanted}.json: ${answer.status}`);
   texts = await answer.json();
   lang = wanted;
   locale = (navigator.languages || []).find((one) => one.startsWith(`${lang}-`)) || {ru: 'ru-RU', en: 'en-GB'}[lang];
@@ -26,8 +27,8 @@ export async function load(wanted = preferred()) {
 }
 
 export async function change(wanted) {
-  keep('lang', wanted);
   await load(wanted);
+  keep('lang', wanted);
 }
 
 /** The text of a key, with `{name}` filled in; `n` chooses the plural form and is written by locale. */

@@ -43,26 +43,36 @@ export async function ended(id) {
   await one.sent;
 }
 
-/** Whether this window alone may do something, as long as it is open: another one sends nothing twice. */
-export function alone(name) {
+/**
+ * Whether this window alone may do something, as long as it is open: another one sends nothing twice. Where another one has it,
+ * `freed()` is called once that one is closed.
+ */
+export function alone(name, freed) {
   if (!navigator.locks) return Promise.resolve(true);
+  const forever = () => new Promise(() => {});
   return new Promise((told) => {
     navigator.locks.request(`museum.${name}`, {ifAvailable: true}, (lock) => {
       told(Boolean(lock));
-      return lock ? new Promise(() => {}) : null;
-    }).catch(() => told(true));
+      return lock ? forever() : null;
+    }).then(() => freed && navigator.locks.request(`museum.${name}`, () => { freed(); return forever(); })).catch(() => told(true));
   });
 }
 
 /**
  * Go on with an upload that an earlier page began. Resolves to its id where this window sends it, to `elsewhere` where another
- * one does, and to null where nothing was kept.
+ * one does (`freed()` is called when this one has taken it over), and to null where nothing was kept.
  */
-export async function resume(id) {
+export async function resume(id, freed = () => {}) {
+  if (running.has(id)) return id;
+  if (!await outbox.take(id)) return null;
+  if (!await alone(`send.${id}`, async () => { if (await goOn(id)) freed(); })) return 'elsewhere';
+  return goOn(id);
+}
+
+async function goOn(id) {
   if (running.has(id)) return id;
   const send = await outbox.take(id);
   if (!send) return null;
-  if (!await alone(`send.${id}`)) return 'elsewhere';
   if (running.has(id)) return id;
   if (!previews.has(id)) previews.set(id, send.photos.filter((one) => one.preview).map((one) => URL.createObjectURL(one.preview)));
   carry(send).catch(() => {});

@@ -164,6 +164,13 @@ class Person:
         self.result()
         return query
 
+    def found(self, photo: bytes) -> str:
+        """Open the result of a photo that was searched before, as from a link; the query's id."""
+        query = self.museum.searched(photo)
+        self.go(f"q/{query}")
+        self.result()
+        return query
+
     @property
     def hits(self) -> Locator:
         """The objects that are shown."""

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -17,6 +18,7 @@ from tests.e2e.conftest import Arrive
 from tests.e2e.person import WAIT, File, Person
 from tests.fixtures.stack import wait_for
 
+KEPT = "async (batch) => (await (await import('/outbox.js')).ofBatch(batch)).length === 3"
 PRESSES = 8
 """An object may cost, where the draft is taken."""
 
@@ -36,6 +38,11 @@ def morning() -> list[File]:
         for stamp, sides in zip(things.MORNING, names, strict=True)
         for side, name in enumerate(sides)
     ]
+
+
+def unique(name: str) -> str:
+    """A batch that nobody had before."""
+    return f"{name} {time.time_ns() % 10**6}"
 
 
 def begin(person: Person, name: str, files: list[File]) -> None:
@@ -89,7 +96,7 @@ def test_a_folder_is_chosen(registrar: Person, tmp_path: Path) -> None:
 @pytest.mark.timeout(180)
 def test_a_morning_is_worked_through_by_keyboard_and_gone_on_with_tomorrow(arrive: Arrive, lang: str) -> None:
     """At most eight presses an object; the window is closed in the middle; the table has everything."""
-    name = f"Утро {lang} {time.time_ns() % 10**6}"
+    name = unique(f"Утро {lang}")
     first = arrive(lang)
     begin(first, name, morning())
     items = first.main.locator(".worklist a")
@@ -168,7 +175,7 @@ def test_an_object_that_is_catalogued_already_is_answered_by_a_key(registrar: Pe
     """1: it is this one; 2: it is another."""
     begin(
         registrar,
-        "Повторы",
+        unique("Повторы"),
         [
             ("a1_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 31)),
             ("a2_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 32)),
@@ -189,13 +196,15 @@ def test_what_was_not_sent_when_the_window_closed_is_sent_by_the_next(registrar:
     registrar.excused.append("404")  # what was sent by half is begun anew
     line = registrar.page.context.new_cdp_session(registrar.page)
     slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 15_000}
-    begin(registrar, "Медленно", morning()[:6])
+    name = unique("Медленно")
+    begin(registrar, name, morning()[:6])
     line.send("Network.emulateNetworkConditions", slow)
     expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(3, timeout=WAIT)
+    registrar.page.wait_for_function(KEPT, arg=name)  # until then the page asks before it lets her close it
     registrar.page.close(run_before_unload=False)
     registrar.page = registrar.page.context.new_page()
     registrar.listen()
-    registrar.page.goto(f"{registrar.museum.base}/#/batch/{'Медленно'}")
+    registrar.page.goto(f"{registrar.museum.base}/#/batch/{quote(name)}")
     expect(registrar.main.locator(".worklist a")).to_have_count(3, timeout=60_000)
     expect(registrar.main.locator(".worklist .ready")).to_have_count(3, timeout=60_000)
 
@@ -205,7 +214,7 @@ def test_a_batch_is_copied_as_a_table(registrar: Person) -> None:
     registrar.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     registrar.go("batch")
     registrar.drop(("b1.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
-    registrar.page.get_by_label(registrar.t("batch.name")).fill("Таблица")
+    registrar.page.get_by_label(registrar.t("batch.name")).fill(unique("Таблица"))
     registrar.page.locator(".own-fields summary").click()
     registrar.page.locator("#own-FZK").fill("протокол 7")
     registrar.button("batch.start").click()

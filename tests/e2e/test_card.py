@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from functions.catalogue.fields import FIELDS
 from tests.e2e import things
@@ -37,7 +37,7 @@ def stored(museum: Museum, query: str, **fields: str | None) -> dict[str, Any]:
 
 def test_a_field_is_taken_with_what_it_was_taken_from(person: Person) -> None:
     """Value, support and records are shown before; the source is stored with it."""
-    query = person.search(things.photo(things.NEW_COIN))
+    query = person.found(things.photo(things.NEW_COIN))
     row = person.field("MaterialandTechnique")
     offers = person.museum.result(query)["result"]["draft"]["MaterialandTechnique"]
     expect(row.locator(".offer-value")).to_have_text(offers[0]["value"])
@@ -54,7 +54,7 @@ def test_a_field_is_taken_with_what_it_was_taken_from(person: Person) -> None:
 
 def test_the_next_value_is_a_press_away(registrar: Person) -> None:
     """By button, or by Alt and an arrow in the field."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     offers = registrar.museum.result(query)["result"]["draft"]["Authors"]
     assert len(offers) > 1
     row = registrar.field("Authors")
@@ -67,7 +67,7 @@ def test_the_next_value_is_a_press_away(registrar: Person) -> None:
 
 def test_everything_offered_is_taken_at_once_and_undone_at_once(person: Person) -> None:
     """Accounting facts stay empty whatever their records say, and are marked as hers."""
-    query = person.search(things.photo(things.NEW_COIN))
+    query = person.found(things.photo(things.NEW_COIN))
     person.button("card.take_all").click()
     offers = person.museum.result(query)["result"]["draft"]
     expect(person.value("Name")).to_have_value(offers["Name"][0]["value"])
@@ -92,7 +92,7 @@ def test_everything_offered_is_taken_at_once_and_undone_at_once(person: Person) 
 
 def test_what_is_typed_is_saved_as_it_is_typed(registrar: Person, arrive: Arrive) -> None:
     """After a reload it is there, and in another browser."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").press_sequentially("Монета 25 центов", delay=15)
     registrar.saved()
     registrar.value("Condition").fill("царапина на аверсе")
@@ -107,7 +107,7 @@ def test_what_is_typed_is_saved_as_it_is_typed(registrar: Person, arrive: Arrive
 
 def test_a_reload_right_after_a_key_loses_nothing(registrar: Person) -> None:
     """Before anything could be sent."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").press_sequentially("Монета")
     registrar.page.reload()
     expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
@@ -116,7 +116,7 @@ def test_a_reload_right_after_a_key_loses_nothing(registrar: Person) -> None:
 
 def test_a_field_is_edited_cleared_and_undone(registrar: Person) -> None:
     """Also by Ctrl+Z; what was taken and changed says so."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.button("card.take_all").click()
     name = registrar.value("Name")
     before = name.input_value()
@@ -136,7 +136,7 @@ def test_a_field_is_edited_cleared_and_undone(registrar: Person) -> None:
 
 def test_what_may_be_true_of_the_sample_alone_is_marked_to_confirm(person: Person) -> None:
     """Numbers, dates, names, inscriptions, damage; a text equal to its sample asks what distinguishes this object."""
-    query = person.search(things.photo(things.NEW_COIN))
+    query = person.found(things.photo(things.NEW_COIN))
     row = person.field("ShortDescription")
     row.get_by_role("button", name=person.t.like("card.take_named")).click()
     kinds = set(row.locator(".confirm mark").evaluate_all("(marks) => marks.map((one) => one.className)"))
@@ -160,7 +160,7 @@ def confirmed(museum: Museum, query: str) -> list[str]:
 
 def test_a_card_goes_through_its_states(person: Person) -> None:
     """Draft, checked after one more look, exported, linked to the museum's record, and back."""
-    query = person.search(things.photo(things.NEW_COIN))
+    query = person.found(things.photo(things.NEW_COIN))
     museum = person.museum
     person.button("card.take_all").click()
     person.saved()
@@ -189,13 +189,44 @@ def test_a_card_goes_through_its_states(person: Person) -> None:
 
 def test_a_card_that_is_checked_at_once_is_stored_as_checked(registrar: Person, museum: Museum) -> None:
     """By somebody who is quicker than the first save."""
-    query = registrar.search(things.photo(things.NEW_COIN))
-    registrar.button("card.take_all").focus()
-    for _ in range(3):
-        registrar.page.keyboard.press("Enter")
+    query = registrar.found(things.photo(things.NEW_COIN))
+    take_and_check(registrar)
+    expect(registrar.button("review.yes")).to_be_focused()
+    registrar.page.keyboard.press("Enter")
     registrar.saved()
     stored(museum, query, MainWord="Монета")
-    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=3)
+    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=10)
+
+
+def test_keys_pressed_before_the_card_is_here_wait_for_it(registrar: Person) -> None:
+    """Take, then check; what is to be confirmed is shown before it can be."""
+    museum = registrar.museum
+    query = museum.upload(things.photo(things.NEW_COIN))
+    museum.result(query)
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    registrar.page.route("**/api/objects?kind=drafts*", hold)
+    registrar.go(f"q/{query}")
+    take_and_check(registrar)
+    registrar.page.keyboard.press("Enter")
+    expect(registrar.page.locator("dialog")).to_have_count(0)
+    for route in waiting:
+        route.continue_()
+    expect(registrar.page.locator("dialog.review")).to_have_count(1)
+    expect(registrar.button("review.yes")).to_be_focused()
+    registrar.page.keyboard.press("Enter")
+    registrar.saved()
+    wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None, seconds=10)
+
+
+def take_and_check(person: Person) -> None:
+    """By two keys, as fast as they are."""
+    person.button("card.take_all").focus()
+    for _ in range(2):
+        person.page.keyboard.press("Enter")
 
 
 def test_own_fields_come_from_the_museums_settings(registrar: Person) -> None:
@@ -205,7 +236,7 @@ def test_own_fields_come_from_the_museums_settings(registrar: Person) -> None:
         registrar.page.locator("#s-IncomingMethod").select_option("1")
         registrar.page.locator("#s-ActNumberandDate").fill("№ 12 от 03.02.2026")
         expect(registrar.page.locator(".save-line.saved")).to_have_text(registrar.t("settings.saved"))
-        query = registrar.search(things.photo(things.NEW_COIN))
+        query = registrar.found(things.photo(things.NEW_COIN))
         expect(registrar.value("IncomingMethod")).to_have_value("1")
         expect(registrar.value("ActNumberandDate")).to_have_value("№ 12 от 03.02.2026")
         registrar.value("Name").fill("Монета")
@@ -216,7 +247,7 @@ def test_own_fields_come_from_the_museums_settings(registrar: Person) -> None:
 
 def test_a_year_that_is_none_is_said_and_not_saved(registrar: Person) -> None:
     """Before our era it is written with a minus."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("CreationTimeStart").fill("давно")
     expect(registrar.field("CreationTimeStart")).to_contain_text(registrar.t("card.bad_year"))
     registrar.value("CreationTimeStart").fill("-480")
@@ -239,7 +270,7 @@ def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) 
 
 def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arrive) -> None:
     """What only one changed is taken over; where both did, she is asked."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").fill("Монета")
     registrar.saved()
     other = arrive(registrar.t.lang).go(f"q/{query}")
@@ -258,7 +289,7 @@ def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arri
 
 def test_typed_while_offline_is_kept_and_goes_by_itself(registrar: Person) -> None:
     """Said on the card."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").fill("Монета")
     registrar.saved()
     registrar.excused.append("ERR_INTERNET_DISCONNECTED")
@@ -273,7 +304,7 @@ def test_typed_while_offline_is_kept_and_goes_by_itself(registrar: Person) -> No
 def test_a_card_is_copied_as_text(registrar: Person) -> None:
     """One field or the whole, into any other system."""
     registrar.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    registrar.search(things.photo(things.NEW_COIN))
+    registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").fill("Монета 25 центов")
     registrar.value("Condition").fill("царапина")
     registrar.button("card.copy").click()
@@ -285,7 +316,7 @@ def test_a_card_is_copied_as_text(registrar: Person) -> None:
 
 def test_a_draft_is_deleted_after_a_question(registrar: Person) -> None:
     """With its photos."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").fill("Лишнее")
     card = stored(registrar.museum, query, Name="Лишнее")
     registrar.button("card.delete").click()

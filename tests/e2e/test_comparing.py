@@ -43,7 +43,7 @@ def whole(dialog: Locator) -> None:
 
 def test_both_photos_are_enlarged_together(person: Person) -> None:
     """By key, wheel or button, until they are unlinked."""
-    person.search(things.seen_again(things.KNOWN_TOOL))
+    person.found(things.seen_again(things.KNOWN_TOOL))
     dialog = opened(person)
     lenses = dialog.locator(".lens")
     whole(dialog)
@@ -63,7 +63,7 @@ def test_both_photos_are_enlarged_together(person: Person) -> None:
 
 def test_both_are_moved_together(registrar: Person) -> None:
     """Where they are enlarged, by dragging and by arrows."""
-    registrar.search(things.seen_again(things.KNOWN_TOOL))
+    registrar.found(things.seen_again(things.KNOWN_TOOL))
     dialog = opened(registrar)
     lenses, stages = dialog.locator(".lens"), dialog.locator(".stage")
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_both_are_moved_together(registrar: Person) -> None:
 
 def test_the_part_in_common_is_outlined_and_shown(registrar: Person) -> None:
     """Where local features agree."""
-    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    query = registrar.found(things.seen_again(things.KNOWN_TOOL))
     assert registrar.museum.result(query)["result"]["hits"][0]["region"]
     dialog = opened(registrar)
     for outline in dialog.locator(".outline polygon").all():
@@ -97,7 +97,7 @@ def test_the_part_in_common_is_outlined_and_shown(registrar: Person) -> None:
 
 def test_all_views_of_an_object_and_its_record_are_there(registrar: Person) -> None:
     """Escape closes, and the place in the list is kept."""
-    registrar.search(things.seen_again(things.KNOWN_COIN))
+    registrar.found(things.seen_again(things.KNOWN_COIN))
     dialog = opened(registrar)
     expect(registrar.page).to_have_url(re.compile("/o/"))
     expect(dialog.locator(f'[aria-label="{registrar.t("compare.views")}"] button')).to_have_count(2)
@@ -110,7 +110,7 @@ def test_all_views_of_an_object_and_its_record_are_there(registrar: Person) -> N
 
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
     """Sent to a colleague, or reloaded."""
-    registrar.search(things.seen_again(things.KNOWN_TOOL))
+    registrar.found(things.seen_again(things.KNOWN_TOOL))
     opened(registrar)
     registrar.page.reload()
     expect(registrar.page.locator("dialog.compare")).to_be_visible(timeout=WAIT)
@@ -118,7 +118,7 @@ def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> No
 
 def test_a_part_is_chosen_by_dragging(registrar: Person) -> None:
     """And searched without another upload."""
-    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    query = registrar.found(things.seen_again(things.KNOWN_TOOL))
     uploads = len([one for one in registrar.sent() if registrar.museum.s3 in one])
     registrar.button("crop.start").click()
     box = registrar.page.locator("dialog.cropper .crop").bounding_box()
@@ -143,7 +143,7 @@ def test_a_part_is_chosen_by_dragging(registrar: Person) -> None:
 
 def test_a_part_is_chosen_by_keys(registrar: Person) -> None:
     """Arrows move, with Shift they resize, Enter searches; each step is said."""
-    query = registrar.search(things.seen_again(things.KNOWN_TOOL))
+    query = registrar.found(things.seen_again(things.KNOWN_TOOL))
     registrar.button("crop.start").press("Enter")
     frame = registrar.page.locator("dialog.cropper .crop-box")
     expect(frame).to_be_focused()
@@ -159,7 +159,7 @@ def test_a_part_is_chosen_by_keys(registrar: Person) -> None:
 
 def test_a_part_may_be_left_alone(registrar: Person) -> None:
     """Escape; the button has the focus again."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     registrar.button("crop.start").click()
     registrar.page.keyboard.press("Escape")
     expect(registrar.page.locator("dialog.cropper")).to_have_count(0)
@@ -169,7 +169,7 @@ def test_a_part_may_be_left_alone(registrar: Person) -> None:
 
 def test_a_small_photo_is_enlarged_to_choose_a_part(registrar: Person) -> None:
     """It fills the dialog, and the box stays on it when the window changes."""
-    registrar.search(things.seen_again(things.KNOWN_TOOL))
+    registrar.found(things.seen_again(things.KNOWN_TOOL))
     registrar.button("crop.start").click()
     photo, frame = registrar.page.locator(".crop-photo img"), registrar.page.locator(".crop-box")
     for width, least in ((1280, 500), (360, 300)):
@@ -184,7 +184,7 @@ def test_a_small_photo_is_enlarged_to_choose_a_part(registrar: Person) -> None:
 
 def test_both_photos_have_the_same_room(registrar: Person) -> None:
     """Also where only one side has other views to choose from."""
-    registrar.search(things.seen_again(things.KNOWN_COIN))
+    registrar.found(things.seen_again(things.KNOWN_COIN))
     registrar.link("hit.compare", within=registrar.hits.first).click()
     expect(registrar.page.locator("figure:last-child .view")).to_have_count(2)
     left, right = (lens.bounding_box() for lens in registrar.page.locator(".lens").all())

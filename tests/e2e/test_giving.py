@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.e2e import things
 from tests.e2e.conftest import Arrive
-from tests.e2e.person import Person
+from tests.e2e.person import WAIT, File, Person
 
 COIN = ("coin.jpg", "image/jpeg")
 
@@ -175,11 +175,73 @@ def test_a_tiff_goes_up_as_it_is(registrar: Person) -> None:
     assert registrar.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]
 
 
-@pytest.mark.xfail(strict=True, reason="“Найти похожее” does nothing while a further photo is being read")
-def test_a_press_while_a_further_photo_is_read_is_not_lost(registrar: Person) -> None:
-    """The button waits with her, or does not look as if it could be pressed."""
+def many() -> list[File]:
+    """Photos that take a while to be read."""
+    return [(f"{number}.jpg", "image/jpeg", things.large(things.NEW_COIN)) for number in range(4)]
+
+
+def test_a_press_while_a_further_photo_is_read_is_not_lost(person: Person) -> None:
+    """It is said that it waits, to a screen reader too; then it is done, with all photos."""
+    person.go()
+    person.choose(*many())
+    go = person.page.get_by_role("button", name=person.t("search.go"))
+    go.focus()
+    person.page.keyboard.press("Enter")
+    expect(person.main.locator("#ready-wait")).to_have_text(person.t.like("search.awaited"))
+    expect(go).to_have_accessible_description(person.t.like("search.awaited"))
+    expect(person.page.locator("#polite")).to_have_text(person.t.like("search.awaited"))
+    person.page.wait_for_url("**/#/q/**", timeout=WAIT)
+    person.result()
+    assert len(person.museum.result(person.query)["photos"]) == 4
+
+
+def test_a_press_before_a_refused_photo_was_read_sends_nothing(registrar: Person) -> None:
+    """She sees first what will not go, and presses again."""
     registrar.go()
-    photos = [(f"{number}.jpg", "image/jpeg", things.large(things.NEW_COIN)) for number in range(4)]
-    registrar.choose(*photos)
-    registrar.page.get_by_role("button", name=registrar.t("search.go")).click()
-    registrar.page.wait_for_url("**/#/q/**", timeout=8_000)
+    registrar.choose(*many()[:2], ("notes.jpg", "image/jpeg", b"these are notes, whatever the name says"))
+    go = registrar.page.get_by_role("button", name=registrar.t("search.go"))
+    go.click()
+    expect(registrar.main.locator(".refused")).to_contain_text(registrar.t("file.not-image.unknown"))
+    expect(registrar.main.locator("#ready-wait")).to_be_hidden()
+    expect(go).to_be_focused()
+    assert registrar.sent() == []
+
+
+def test_a_photo_given_while_others_are_read_is_taken_too(registrar: Person) -> None:
+    """And a switch that is turned meanwhile holds for all."""
+    registrar.go()
+    registrar.choose(*many()[:2])
+    registrar.drop((*COIN, things.large(things.KNOWN_COIN)))
+    registrar.page.get_by_label(registrar.t.like("search.reduce")).uncheck()
+    expect(registrar.main.locator(".tray img")).to_have_count(3)
+    expect(registrar.main.locator(".drop.reading")).to_have_count(0)
+    assert "→" not in "".join(registrar.main.locator(".tray li p .soft").all_text_contents())
+
+
+def test_a_registrars_phone_takes_a_photo_as_heic_and_it_is_found(arrive: Arrive) -> None:
+    """The camera is offered, by touch; the photo goes up as it is, and the result shows it in a format that browsers show."""
+    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+    person = arrive("ru", **phone)
+    person.go()
+    photo = things.heic(things.KNOWN_TOOL)
+    with person.page.expect_file_chooser() as chooser:
+        person.button("search.camera").tap()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+    assert not chooser.value.is_multiple()
+    chooser.value.set_files({"name": "IMG_0001.HEIC", "mimeType": "image/heic", "buffer": photo})
+    expect(person.main.locator(".tray")).to_contain_text(person.t("search.unshown", format="HEIC"))
+    person.page.get_by_role("button", name=person.t("search.go")).tap()
+    person.page.wait_for_url("**/#/q/**")
+    person.result()
+    assert person.museum.photo_of(person.query) == photo
+    assert person.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]
+    shown = person.main.locator(".query-photo img")
+    expect(shown).to_have_js_property("complete", True)
+    assert shown.evaluate("(one) => one.naturalWidth > 100")
+
+
+def test_the_camera_is_not_offered_where_there_is_a_mouse(registrar: Person) -> None:
+    """It would open the same dialog again."""
+    registrar.go()
+    expect(registrar.button("search.choose")).to_be_visible()
+    expect(registrar.button("search.camera")).to_have_count(0)

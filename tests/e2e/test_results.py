@@ -52,7 +52,7 @@ def test_nothing_moves_when_results_arrive(registrar: Person) -> None:
 
 def test_more_are_shown_than_ten(registrar: Person) -> None:
     """All that are stored, which are a hundred at most."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     total = registrar.museum.result(query)["result"]["total"]
     registrar.button("query.more", n=total - 10).click()
     expect(registrar.hits).to_have_count(total)
@@ -124,7 +124,7 @@ def narrow(person: Person, **wanted: str) -> None:
 
 def test_a_class_narrows_the_search_without_another_upload(registrar: Person) -> None:
     """And a chip says so, by which it is taken back."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     before = len([one for one in registrar.sent() if registrar.museum.s3 in one])
     narrow(registrar, filter_class=things.APPLIED)
     assert len([one for one in registrar.sent() if registrar.museum.s3 in one]) == before
@@ -140,7 +140,7 @@ def test_a_class_narrows_the_search_without_another_upload(registrar: Person) ->
 
 def test_years_narrow_the_search(registrar: Person) -> None:
     """Objects without a year are not among them."""
-    registrar.search(things.photo(things.NEW_COIN))
+    registrar.found(things.photo(things.NEW_COIN))
     narrow(registrar, filter_from="1996", filter_to="1999")
     assert sorted(registrar.names()) == sorted(coin[0] for coin in things.COINS.values() if "1996" <= coin[3] <= "1999")
     expect(registrar.main.locator(".chip")).to_have_text("1996–1999")
@@ -172,7 +172,7 @@ def test_another_museums_object_is_named_with_its_museum(registrar: Person) -> N
 
 def test_what_is_like_an_object_is_one_press_away(registrar: Person) -> None:
     """Without the object itself."""
-    query = registrar.search(things.photo(things.NEW_COIN))
+    query = registrar.found(things.photo(things.NEW_COIN))
     name = registrar.names()[0]
     registrar.page.get_by_role("link", name=registrar.t("hit.like_of", name=name), exact=True).first.click()
     registrar.page.wait_for_function(

@@ -10,6 +10,7 @@ import functools
 import io
 from pathlib import Path
 
+import pillow_heif
 from PIL import Image
 
 from infra.engine.wheels import cache_folder
@@ -116,6 +117,14 @@ def seen_again(stamp: str, seed: int = 3) -> bytes:
     return jpeg(stamps.changed_copy(picture(stamp), seed))
 
 
+def heic(stamp: str) -> bytes:
+    """Another photo of the same thing in the format of an iPhone."""
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(stamps.changed_copy(picture(stamp), 5)).save(buffer, quality=85)
+    return buffer.getvalue()
+
+
+@functools.cache
 def large(stamp: str, size: tuple[int, int] = (3000, 2400)) -> bytes:
     """The same thing by a good camera: some megabytes."""
     image = picture(stamp).resize(size, Image.Resampling.BICUBIC)

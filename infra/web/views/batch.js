@@ -36,7 +36,7 @@ export function show(main, params, shell) {
     h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'xlsx', lang})}`), download: `${batch}.xlsx`, onclick: asked}, icon('out'), h('span', {}, 'XLSX')),
     h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'json'})}`), download: `${batch}.json`, onclick: asked}, icon('out'), h('span', {}, 'JSON')),
     button(t('batch.copy'), {icon: 'copy', onclick: copyAll}),
-    button(t('batch.keys'), {kind: 'quiet', onclick: keysHelp}));
+    button(t('batch.keys'), {kind: 'quiet batch-keys', onclick: keysHelp}));
   fill(main, h('div', {class: 'batch'},
     h('div', {class: 'batch-top'}, h('div', {class: 'batch-name'}, h('h1', {tabindex: '-1'}, batch), summary, line), exports),
     h('div', {class: 'batch-in'}, h('nav', {class: 'batch-list', 'aria-label': t('batch.list')},
@@ -44,7 +44,7 @@ export function show(main, params, shell) {
         h('span', {class: 'soft small num', id: 'batch-at'})), list), place)));
 
   const unhear = hear(batch, (item) => { if (item?.dropped) queries.delete(item.dropped); if (item?.state === 'sent') fetchOne(item.id); drawSoon(); });
-  const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending')) event.preventDefault(); };
+  const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending' || (!item.safe && ['kept', 'preparing', 'held'].includes(item.state)))) event.preventDefault(); };
   window.addEventListener('beforeunload', warn);
   document.addEventListener('keydown', keys);
   load().catch((error) => { fill(list); fill(place, h('section', {class: 'empty'}, icon('alert'), h('p', {}, shell.why(error)), button(t('error.again'), {kind: 'primary', onclick: () => { load().catch(shell.failed); }}))); });

@@ -52,6 +52,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   let writing = false;
   let fieldsTable = null;
   let mayWrite = true;
+  let elsewhere = false;  // another window sends the photos
   const title = h(heading, {tabindex: '-1', class: 'query-title'}, t('query.searching'));
   const stats = h('p', {class: 'soft query-facts'});
   const status = h('div', {class: 'status'});
@@ -82,10 +83,19 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   let stop = sending.listen(id, heard);
   const local = sending.stateOf(id);
   if (local) heard(local);
-  else sending.resume(id).then((kept) => { if (kept === id && !ended) { stop(); stop = sending.listen(id, heard); heard(sending.stateOf(id)); } });
+  else sending.resume(id, follow).then((kept) => { if (kept === id) follow(); else elsewhere = kept === 'elsewhere'; });
 
   let watcher = start();
   Promise.all([table(), api.writes()]).then(([found, may]) => { fieldsTable = found; mayWrite = may; filters.ready(found); if (snapshot?.result && !ended) finish(); }).catch(shell.failed);
+
+  /** Hear of the upload that this window sends now. */
+  function follow() {
+    if (ended) return;
+    elsewhere = false;
+    stop();
+    stop = sending.listen(id, heard);
+    heard(sending.stateOf(id));
+  }
 
   function start() {
     return watch(id, {
@@ -95,7 +105,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   }
 
   function quiet(seconds) {
-    if (snapshot?.status === 'uploading' && !sending.stateOf(id)) { abandoned(); return; }
+    if (snapshot?.status === 'uploading' && !sending.stateOf(id) && !elsewhere) { abandoned(); return; }
     bars.quiet(seconds);
   }
 

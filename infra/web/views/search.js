@@ -19,20 +19,27 @@ export function problemOf(one) {
 
 export function show(main, params, shell) {
   let photos = [];
+  let files = [];  // of the photos
+  let unread = [];  // files, the first of which is being read
+  let round = 0;
+  let reading = false;
+  let awaited = false;  // "find" was pressed before all was read
+  let sending = false;
+  let closed = false;
   let limits = {max_bytes: 40e6};
-  let busy = false;
   const urls = new Set();
   const chosen = (event) => { take([...event.target.files].map((file) => ({file, path: file.name}))); event.target.value = ''; };
   const input = h('input', {type: 'file', accept: 'image/*,.heic,.heif,.tif,.tiff', multiple: true, class: 'sr', tabindex: '-1', 'aria-hidden': 'true', onchange: chosen});
   const camera = h('input', {type: 'file', accept: 'image/*', capture: 'environment', class: 'sr', tabindex: '-1', 'aria-hidden': 'true', onchange: chosen});
   const tray = h('ul', {class: 'tray', 'aria-label': t('search.tray')});
   const bad = h('div', {class: 'refused', role: 'alert'});
-  const go = h('button', {type: 'button', class: 'button primary large', onclick: send}, icon('search'), h('span', {}, t('search.go')));
+  const go = h('button', {type: 'button', class: 'button primary large', 'aria-describedby': 'ready-wait', onclick: send}, icon('search'), h('span', {}, t('search.go')));
+  const wait = h('p', {class: 'soft small ready-wait', id: 'ready-wait', hidden: true});
   const scope = h('select', {id: 'scope', onchange: () => keep('scope', scope.value)}, SCOPES.map((one) => h('option', {value: one, selected: pref('scope', 'all') === one}, t(`scope.${one}`))));
   const reduce = h('input', {type: 'checkbox', id: 'reduce', checked: reducing(), onchange: () => { keep('reduce', reduce.checked); again(); }});
   const ready = h('div', {class: 'search-ready', hidden: true}, tray,
     h('div', {class: 'row ready-acts'}, go, button(t('search.more'), {icon: 'plus', onclick: () => input.click()}),
-      h('span', {class: 'row'}, h('label', {for: 'scope'}, t('scope.label')), scope)));
+      h('span', {class: 'row'}, h('label', {for: 'scope'}, t('scope.label')), scope)), wait);
   const drop = h('section', {class: 'drop', 'aria-labelledby': 'search-title'},
     h('div', {class: 'drop-in'},
       h('span', {class: 'drop-sign'}, icon('photo')),
@@ -60,29 +67,40 @@ export function show(main, params, shell) {
       h('span', {class: 'soft small'}, one.uploaded_at ? moment(one.uploaded_at) : '')))));
   }).catch(() => history.classList.add('none'));
 
-  let files = [];
-  async function take(found) {
-    if (busy) return;
-    const room = MAX_VIEWS - photos.length;
+  function take(found) {
+    if (sending) return;
+    const room = MAX_VIEWS - photos.length - unread.length;
     const some = found.slice(0, room);
     fill(bad, found.length > room && h('p', {}, t('search.too_many', {n: MAX_VIEWS}), ' ', h('a', {href: '#/batch'}, t('search.to_batch'))));
-    await read(some.map(({file}) => file));
+    unread.push(...some.map(({file}) => file));
+    read();
   }
 
-  async function again() {
-    const same = files;
+  /** The same files anew: whether they are reduced was changed. */
+  function again() {
+    if (sending) return;
+    unread = [...files, ...unread];
     files = [];
     photos = [];
-    await read(same);
+    round += 1;
+    read();
   }
 
-  async function read(some) {
-    busy = true;
+  async function read() {
+    if (reading || !unread.length) return;
+    reading = true;
     drop.classList.add('reading');
     say(t('search.reading'));
-    for (const file of some) {
-      const one = await prepare(file, limits);
+    let refused = false;
+    while (unread.length && !closed) {
+      waits();
+      const [file] = unread;
+      const turn = round;
+      const one = await prepare(file, limits).catch(() => ({name: file.name, problem: 'broken', values: {}}));
+      if (turn !== round) continue;
+      unread.shift();
       if (one.problem) {
+        refused = true;
         bad.append(h('p', {}, h('strong', {}, one.name), ' — ', problemOf(one)));
       } else {
         photos.push(one);
@@ -90,9 +108,23 @@ export function show(main, params, shell) {
       }
       draw();
     }
-    busy = false;
+    reading = false;
+    if (closed) return;
     drop.classList.remove('reading');
-    if (photos.length) { say(t('search.ready', {n: photos.length})); go.focus(); }
+    const press = awaited && !refused;  // what was refused is to be seen before anything goes
+    awaited = false;
+    waits();
+    if (!photos.length) return;
+    if (press) { send(); return; }
+    say(t('search.ready', {n: photos.length}));
+    go.focus();
+  }
+
+  /** Say that the press is kept until all is read. */
+  function waits() {
+    wait.hidden = !awaited;
+    go.setAttribute('aria-busy', String(awaited));
+    if (awaited) wait.textContent = t('search.awaited', {n: photos.length + 1, of: photos.length + unread.length});
   }
 
   function draw() {
@@ -112,22 +144,30 @@ export function show(main, params, shell) {
         button(t('search.remove', {name: one.name}), {icon: 'x', bare: true, kind: 'round', onclick: () => {
           photos.splice(place, 1);
           files.splice(place, 1);
+          if (!photos.length) awaited = false;
           draw();
+          waits();
           (tray.querySelector('button') || drop.querySelector('button')).focus();
         }}));
     }));
   }
 
   async function send() {
-    if (busy || !photos.length) return;
-    busy = true;
+    if (sending || !photos.length) return;
+    if (reading) {
+      awaited = true;
+      waits();
+      say(wait.textContent);
+      return;
+    }
+    sending = true;
     go.disabled = true;
     try {
       const wanted = scope.value === 'all' ? {} : {scope: scope.value};
       const id = await begin(photos, wanted);
       shell.go(`q/${id}`);
     } catch (error) {
-      busy = false;
+      sending = false;
       go.disabled = false;
       toast(shell.why(error), {kind: 'bad'});
     }
@@ -135,5 +175,5 @@ export function show(main, params, shell) {
 
   const first = shell.given();
   if (first) take(first);
-  return {take, close: () => urls.forEach((url) => URL.revokeObjectURL(url))};
+  return {take, close: () => { closed = true; urls.forEach((url) => URL.revokeObjectURL(url)); }};
 }
