@@ -10,6 +10,7 @@ import pytest
 
 from functions import pipeline
 from functions.events import LANES
+from functions.gateway.museums import read
 from tests.charts.helm import CI, Object, containers, environment, objects, of_kind, pods, rendered
 
 NAMES = [file.name.removesuffix("-values.yaml") for file in CI]
@@ -192,6 +193,31 @@ def test_a_museums_key_has_its_prefix_alone() -> None:
     }
     listing = next(statement for statement in policy["Statement"] if statement["Action"] == ["s3:ListBucket"])
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["north/*"]}}
+
+
+def test_the_gateway_knows_the_museums_as_it_reads_them(tmp_path: Path) -> None:
+    """Claim and quota of each, in the file that its setting names; a change of it is a new pod, since it is read at the start."""
+    found = objects("external")
+    (tmp_path / "museums.json").write_text(of_kind(found, "ConfigMap")["museum-museum-search-museums"]["data"]["museums.json"])
+    museums = read(str(tmp_path / "museums.json"))
+    assert [museums.meant_by(claim) for claim in ("/museums/north", "south")] == ["north", "south"]
+    assert [museums.uploads_per_day(name) for name in ("north", "south")] == [20000, 0]
+    spec = pods(found)["Deployment/museum-museum-search-gateway"]
+    gateway = containers(spec)[-1]
+    mounts = {mount["name"]: mount["mountPath"] for mount in gateway["volumeMounts"]}
+    assert environment(gateway)["MUSEUM_MUSEUMS"] == f"{mounts['museums']}/museums.json"
+
+    def stamp(*more: str) -> str:
+        made = of_kind(objects("external", *more), "Deployment")["museum-museum-search-gateway"]
+        return str(made["spec"]["template"]["metadata"]["annotations"]["museum-search/museums"])
+
+    assert stamp() != stamp("--set", "museums.south.uploadsPerDay=5")
+    assert stamp() == stamp("--set", "museums.south.description=x")
+
+
+def test_without_museums_the_gateway_is_told_of_none() -> None:
+    """It then lets in every museum that a token names."""
+    assert "MUSEUM_MUSEUMS" not in rendered("minimal")
 
 
 def test_an_own_authority_and_a_proxy_reach_every_process() -> None:

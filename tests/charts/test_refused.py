@@ -48,6 +48,17 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a route without a Gateway": ({"expose": {"by": "httpRoute", "hosts": ["a.example"]}}, "parentRefs"),
     "a page without a host": ({"expose.by": "ingress"}, "expose.hosts is empty"),
     "another museum's prefix": ({"museums": {"a/b": {}}}, "'a/b' does not match"),
+    "a quota of nothing": ({"museums": {"north": {"uploadsPerDay": 0}}}, "uploadsPerDay"),
+    "two museums of one claim": (
+        {"museums": {"north": {"claim": "south"}, "south": {}}}, "museums.north and museums.south have one claim",
+    ),
+    "a trial's token of no museum": (
+        {
+            "museums": {"north": {}}, "gateway.existingSecret": "", "rabbitmq.existingSecret": "", "s3.existingSecret": "",
+            "dev": {name: {"enabled": True} for name in ("rabbitmq", "minio", "milvus")},
+        },
+        "museums has no \"local\"",
+    ),
     "a MinIO that nobody hears": (
         {"dev.minio.enabled": True, "s3.existingSecret": ""}, "dev.minio.enabled needs dev.rabbitmq.enabled",
     ),

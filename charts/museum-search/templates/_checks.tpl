@@ -16,6 +16,15 @@
 {{- if and $v.gateway.enabled (not $v.gateway.existingSecret) (not $dev) -}}
 {{- fail "gateway.existingSecret is empty: name a Secret with session-key, hook-token and tokens.json" -}}
 {{- end -}}
+{{- if and $v.museums $v.gateway.enabled (not $v.gateway.existingSecret) (not (hasKey $v.museums $v.default.museum)) -}}
+{{- fail (printf "museums has no %q, which default.museum names: the token that dev.* makes is of it, and would be refused. Add it, or change default.museum" $v.default.museum) -}}
+{{- end -}}
+{{- $claims := dict -}}
+{{- range $name, $museum := $v.museums -}}
+{{- $claim := default $name $museum.claim -}}
+{{- if hasKey $claims $claim -}}{{- fail (printf "museums.%s and museums.%s have one claim, %q: a token could mean either" (get $claims $claim) $name $claim) -}}{{- end -}}
+{{- $_ := set $claims $claim $name -}}
+{{- end -}}
 {{- if and $v.dev.rabbitmq.enabled $v.rabbitmq.existingSecret -}}
 {{- fail "rabbitmq.existingSecret and dev.rabbitmq.enabled are both set: the one of dev makes its own Secret" -}}
 {{- end -}}

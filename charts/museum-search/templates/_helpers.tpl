@@ -303,3 +303,11 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- $lane := deepCopy (index .root.Values.lanes .lane) -}}
 {{- toYaml (mergeOverwrite $lane (deepCopy .own)) -}}
 {{- end -}}
+{{/* What the gateway is told of the museums */}}
+{{- define "museum.museums" -}}
+{{- $told := dict -}}
+{{- range $name, $museum := .Values.museums -}}
+{{- $_ := set $told $name (omit $museum "description") -}}
+{{- end -}}
+{{- toPrettyJson $told -}}
+{{- end -}}
