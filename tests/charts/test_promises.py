@@ -258,6 +258,40 @@ def test_a_gpu_gets_the_plan_and_nvidias_server() -> None:
     assert "--model-repository=/repository/l4" in container["args"]
 
 
+def test_models_come_from_the_image_unless_they_are_in_s3() -> None:
+    """Then the functions image fetches them and Triton's lays them out; S3's credentials are in the first of these alone."""
+    plain = pods(objects("minimal"))["Deployment/museum-museum-search-triton"]
+    assert [container["name"] for container in containers(plain)] == ["models", "triton"]
+    assert "--built=/opt/museum/models" in containers(plain)[0]["args"]
+    spec = pods(objects("external"))["Deployment/museum-museum-search-triton"]
+    fetch, layout, server = containers(spec)
+    assert "/functions@" in fetch["image"]
+    told = f"dinov2-focus-int8={'0' * 64}"
+    assert fetch["args"][:3] == ["models", "--target=/fetched", "--form=python"]
+    assert fetch["args"][3:] == [f"--fingerprints={told}", "dinov2-focus-int8", "quality"]
+    assert {"AWS_SECRET_ACCESS_KEY", "MUSEUM_BUCKET_STATE"} <= environment(fetch).keys()
+    assert "--built=/fetched" in layout["args"]
+    assert not any(name.startswith("AWS_") for one in (layout, server) for name in environment(one))
+    job = pods(objects("external"))["Job/museum-museum-search-topology"]
+    assert environment(job["containers"][0])["MUSEUM_FINGERPRINTS"] == told
+
+
+def test_triton_reaches_s3_for_models_alone() -> None:
+    """Where they are in the image it reaches nobody."""
+    name = "museum-museum-search-triton"
+    assert "egress" not in of_kind(objects("minimal"), "NetworkPolicy")[name]["spec"]
+    ways = of_kind(objects("external"), "NetworkPolicy")[name]["spec"]["egress"]
+    assert {port["port"] for way in ways for port in way["ports"]} == {53, 443}
+    assert [{"ipBlock": {"cidr": "192.0.2.11/32"}}] in [way["to"] for way in ways]
+
+
+def test_a_gpu_fetches_what_its_server_reads() -> None:
+    """The whole graph, for ONNX Runtime."""
+    more = ("--set", "triton.modelSource=s3,triton.gpu.form=onnxruntime")
+    fetch = containers(pods(objects("gpu", *more))["Deployment/museum-museum-search-triton"])[0]
+    assert "--form=onnxruntime" in fetch["args"]
+
+
 def test_a_function_more_is_a_few_lines_of_values() -> None:
     """No template knows the functions' names."""
     more = json.dumps({**json.loads(SMALL), "lanes": {"bulk": {}}})

@@ -39,6 +39,16 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a GPU without a plan": (
         {"triton.gpu": {"enabled": True, "image": "x", "form": "plan"}}, "triton.gpu.plan.existingClaim and triton.gpu.plan.path",
     ),
+    "a fingerprint of an image's model": ({"triton.fingerprints": {"a": "0" * 64}}, "set triton.modelSource=s3"),
+    "what is no fingerprint": ({"triton.modelSource": "s3", "triton.fingerprints": {"a": "0"}}, "/triton/fingerprints/a"),
+    "another source of models": ({"triton.modelSource": "web"}, "modelSource"),
+    "plans in S3": (
+        {
+            "triton.modelSource": "s3",
+            "triton.gpu": {"enabled": True, "image": "x", "form": "plan", "plan": {"existingClaim": "c", "path": "p"}},
+        },
+        "which has its plans in a claim",
+    ),
     "an issuer without keys": ({"gateway.oidc.issuer": "https://id.example"}, "gateway.oidc.keys"),
     "nobody who may sign in": ({"gateway.tokens": False}, "nobody could sign in"),
     "tracing to nobody": ({"tracing.enabled": True}, "set tracing.endpoint"),

@@ -46,6 +46,12 @@
 {{- if and $v.triton.enabled (not (has $v.models.live $v.triton.models)) -}}
 {{- fail (printf "models.live is %q, and triton.models has %s: the live model must be served, by the same word" $v.models.live (join ", " $v.triton.models)) -}}
 {{- end -}}
+{{- if and $v.triton.fingerprints (eq $v.triton.modelSource "image") -}}
+{{- fail "triton.fingerprints are of models in S3: set triton.modelSource=s3, or leave them out" -}}
+{{- end -}}
+{{- if and (eq $v.triton.modelSource "s3") (or (not $v.triton.enabled) (and $v.triton.gpu.enabled (eq $v.triton.gpu.form "plan"))) -}}
+{{- fail "triton.modelSource is s3, and nothing fetches models: it needs triton.enabled, and not triton.gpu.form=plan, which has its plans in a claim" -}}
+{{- end -}}
 {{- if $v.triton.gpu.enabled -}}
 {{- if not $v.triton.gpu.image -}}{{- fail "triton.gpu.enabled: set triton.gpu.image, NVIDIA's server in your registry" -}}{{- end -}}
 {{- if and (eq $v.triton.gpu.form "plan") (or (not $v.triton.gpu.plan.existingClaim) (not $v.triton.gpu.plan.path)) -}}

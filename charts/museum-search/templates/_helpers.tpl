@@ -311,3 +311,11 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- end -}}
 {{- toPrettyJson $told -}}
 {{- end -}}
+{{/* Fingerprints of models that no image describes, as processes take them */}}
+{{- define "museum.fingerprints" -}}
+{{- $told := list -}}
+{{- range $name, $fingerprint := .Values.triton.fingerprints -}}
+{{- $told = append $told (printf "%s=%s" $name $fingerprint) -}}
+{{- end -}}
+{{- join "," $told -}}
+{{- end -}}
