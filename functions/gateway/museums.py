@@ -65,22 +65,31 @@ def read(path: str) -> Museums:
     if not path:
         return Museums()
     try:
-        entries = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, Museum])
+        given = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, msgspec.Raw])
+        entries = {name: museum_of(name, raw) for name, raw in given.items()}
+        check(entries)
     except OSError as error:
         raise SystemExit(f"MUSEUM_MUSEUMS is {path}, which cannot be read: {error.strerror or error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise SystemExit(f"MUSEUM_MUSEUMS is {path}, and its content is not allowed: {error}") from None
-    if problem := fault(entries):
-        raise SystemExit(f"MUSEUM_MUSEUMS is {path}, and its content is not allowed: {problem}")
     return Museums(entries)
 
 
-def fault(entries: Mapping[str, Museum]) -> str | None:
-    """What the types of the entries do not say."""
+def museum_of(name: str, raw: msgspec.Raw) -> Museum:
+    """One entry. Raises ``ValueError`` that names it."""
+    try:
+        return msgspec.json.decode(raw, type=Museum)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def check(entries: Mapping[str, Museum]) -> None:
+    """What the types of the entries do not say. Raises ``ValueError``."""
+    if not entries:
+        raise ValueError("it names no museum, so nobody could sign in")
     claims: dict[str, str] = {}
     for name, museum in entries.items():
         if not NAME.fullmatch(name):
-            return f"expected as a museum's name 1 to 64 letters, digits and ._@-, found {name!r}"
+            raise ValueError(f"expected as a museum's name 1 to 64 letters, digits and ._@-, found {name!r}")
         if (other := claims.setdefault(museum.claim or name, name)) != name:
-            return f"{other} and {name} have one claim, {museum.claim or name!r}: a token could mean either"
-    return None if entries else "it names no museum, so nobody could sign in"
+            raise ValueError(f"{other} and {name} have one claim, {museum.claim or name!r}: a token could mean either")

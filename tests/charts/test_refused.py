@@ -62,6 +62,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "two museums of one claim": (
         {"museums": {"north": {"claim": "south"}, "south": {}}}, "museums.north and museums.south have one claim",
     ),
+    "two museums that differ in case": ({"museums": {"North": {}, "north": {}}}, "North and museums.north have one ConfigMap"),
+    "a museum that ends with a dot": ({"museums": {"north.": {}}}, "museums.north. cannot name a ConfigMap"),
     "a trial's token of no museum": (
         {
             "museums": {"north": {}}, "gateway.existingSecret": "", "rabbitmq.existingSecret": "", "s3.existingSecret": "",

@@ -258,7 +258,7 @@ def test_the_file_of_museums_is_read_as_the_chart_writes_it(tmp_path: Path) -> N
         ("", "not allowed"),
         ("[]", "Expected `object`"),
         ("{}", "it names no museum"),
-        ('{"north": {"quota": 1}}', "unknown field `quota`"),
+        ('{"north": {"quota": 1}}', "north: Object contains unknown field `quota`"),
         ('{"north": {"uploadsPerDay": -1}}', "`int` >= 0"),
         ('{"north": {"claim": 7}}', "Expected `str`"),
         ('{"a/b": {}}', "expected as a museum's name"),

@@ -20,7 +20,12 @@
 {{- fail (printf "museums has no %q, which default.museum names: the token that dev.* makes is of it, and would be refused. Add it, or change default.museum" $v.default.museum) -}}
 {{- end -}}
 {{- $claims := dict -}}
+{{- $maps := dict -}}
 {{- range $name, $museum := $v.museums -}}
+{{- $map := include "museum.ofMuseum" (list $ $name) -}}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$" $map) -}}{{- fail (printf "museums.%s cannot name a ConfigMap: end it, and begin each part after a dot, with a letter or digit" $name) -}}{{- end -}}
+{{- if hasKey $maps $map -}}{{- fail (printf "museums.%s and museums.%s have one ConfigMap, %s: their names differ in case or signs alone" (get $maps $map) $name $map) -}}{{- end -}}
+{{- $_ := set $maps $map $name -}}
 {{- $claim := default $name $museum.claim -}}
 {{- if hasKey $claims $claim -}}{{- fail (printf "museums.%s and museums.%s have one claim, %q: a token could mean either" (get $claims $claim) $name $claim) -}}{{- end -}}
 {{- $_ := set $claims $claim $name -}}

@@ -303,6 +303,10 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- $lane := deepCopy (index .root.Values.lanes .lane) -}}
 {{- toYaml (mergeOverwrite $lane (deepCopy .own)) -}}
 {{- end -}}
+{{/* A museum's ConfigMap: (list $ name) */}}
+{{- define "museum.ofMuseum" -}}
+{{ include "museum.fullname" (index . 0) }}-museum-{{ index . 1 | lower | replace "_" "-" | replace "@" "-" }}
+{{- end -}}
 {{/* What the gateway is told of the museums */}}
 {{- define "museum.museums" -}}
 {{- $told := dict -}}
