@@ -58,6 +58,7 @@ lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still 
 	@$(COMPILE) pyproject.toml requirements/build.in --extra local -o requirements/local.txt
 	@$(COMPILE) pyproject.toml requirements/build.in --extra local --extra dev -c requirements/local.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/triton.in -o requirements/triton.txt
+	@$(COMPILE) requirements/scanner.in -o requirements/scanner.txt
 	@$(COMPILE) --no-deps requirements/wheels.in -o requirements/wheels.txt
 	@$(COMPILE) pyproject.toml -c requirements/local.txt -o requirements/functions.txt
 	@$(COMPILE) --no-deps requirements/milvus.in -o requirements/milvus.txt
@@ -67,4 +68,4 @@ upgrade: COMPILE += --upgrade
 upgrade: lock ## the same, with the newest versions
 
 clean: ## remove what set-up put into this folder; keeps the cache and the stacks' data
-	@rm -rf .venv .venv-triton .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	@rm -rf .venv .venv-triton .venv-scanner .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -27,6 +27,7 @@ from functions.ports import ObjectStore, VectorIndex
 from functions.runtime.settings import Buckets, Settings, load
 from functions.trigger import topology
 from infra.engine import build, spec
+from infra.engine.depot import Depot, named
 from infra.engine.errors import BuildError
 from infra.local import models
 
@@ -49,6 +50,8 @@ class PrepareSettings:
     """Name or tier of the model that is to be live."""
     museum_models: str = "/opt/museum/models"
     """Folder with a folder a built model, of which ``model.json`` is read."""
+    museum_fingerprints: str = ""
+    """``name=fingerprint``, with commas: of models that the folder does not describe and S3 has (``museum models push``)."""
     museum_activate: Literal["on", "off"] = "off"
     """on: live, also where the catalogue has no vector of it yet."""
     museum_notify_queries: str = ""
@@ -130,17 +133,13 @@ def switch(store: ObjectStore, bucket: str, rows: VectorIndex, built: live.LiveM
         live.write(store, bucket, built)
 
 
-def built_model(folder: Path, word: str) -> build.Model:
-    """The built model of a name or a tier. Raises ``SystemExit`` with what there is."""
+def built_model(store: ObjectStore, bucket: str, own: PrepareSettings) -> build.Model:
+    """The built model that is to be live. Raises ``SystemExit`` with what there is."""
     try:
-        there = [build.read(note.parent) for note in sorted(folder.glob(f"*/{build.NOTE}"))]
+        depot = Depot(store=store, bucket=bucket, notes=Path(own.museum_models), fingerprints=named(own.museum_fingerprints))
+        return depot.meant(own.museum_model)
     except BuildError as error:
-        raise SystemExit(str(error)) from None
-    found = next((model for model in there if word in (model.name, model.tier)), None)
-    if found is None:
-        names = ", ".join(f"{model.name} ({model.tier})" for model in there) or "none"
-        raise SystemExit(f"MUSEUM_MODEL is {word!r}: this image has {names}")
-    return found
+        raise SystemExit(f"MUSEUM_MODEL is {own.museum_model!r}: {error}") from None
 
 
 def served(triton: TritonModels, store: ObjectStore, bucket: str, built: live.LiveModel) -> None:
@@ -171,10 +170,11 @@ def prepare(settings: Settings, where: topology.TopologySettings, own: PrepareSe
         raise topology.NotThere(f"S3 at {settings.aws_endpoint_url} does not answer: {topology.reason(error)}") from None
     except (BotoCoreError, ClientError) as error:
         raise SystemExit(f"S3 at {settings.aws_endpoint_url} cannot be set up: {error}") from None
-    model = built_model(Path(own.museum_models), own.museum_model)
-    built, state = models.alive(model), settings.museum_bucket_state
+    state = settings.museum_bucket_state
     rows = MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token)
     try:
+        model = built_model(store, state, own)
+        built = models.alive(model)
         served(TritonModels(settings.museum_triton_url), store, state, built)
         switch(store, state, rows, built, activate=own.museum_activate == "on")
     except Unavailable as error:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from functions.runtime.settings import Settings, load
 
 if TYPE_CHECKING:
     from infra.local.stack import Stack
@@ -63,6 +67,12 @@ def running_stack(state: Path) -> Stack:
             "`museum up --detach`"
         )
     return stack
+
+
+def settings_of(context: click.Context, state: Path) -> Settings:
+    """Of the servers that the environment names, as in a pod, unless ``--state`` is given; else of the stack that is up there."""
+    asked = context.get_parameter_source("state") is ParameterSource.COMMANDLINE
+    return load(Settings) if "AWS_ENDPOINT_URL" in os.environ and not asked else running_stack(state).settings()
 
 
 def page_address(environment: Mapping[str, str]) -> str:

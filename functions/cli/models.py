@@ -1,4 +1,4 @@
-"""``museum models list | whiten | build | activate``."""
+"""``museum models list | whiten | build | activate | push``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from functions.cli.common import json_option, plain, printable, running_stack, stack_of, state_option
+from functions.cli.common import json_option, plain, printable, running_stack, settings_of, stack_of, state_option
 from functions.cli.whiten import whiten_command
 
 if TYPE_CHECKING:
@@ -158,3 +158,37 @@ def activate_command(name: str, state: Path) -> None:
             models.activate(folder, models.site_of(stack), say, note=stack.serve_next)
     except (BuildError, models.SwitchError) as error:
         raise click.ClickException(str(error)) from None
+
+
+@models_command.command("push")
+@click.argument("name", metavar="NAME|TIER")
+@state_option
+@json_option
+@click.pass_context
+def push_command(context: click.Context, name: str, state: Path, as_json: bool) -> None:
+    """Put a built model into S3, below models/<fingerprint>/ of the state bucket; it is built where it is not yet.
+
+    What is there already is not sent again. The chart's Triton fetches models from there with triton.modelSource=s3. Where
+    AWS_ENDPOINT_URL is set, S3 is there; else it is the stack's.
+
+    \b
+    Examples:
+      museum models push quality
+      museum models push dinov2-focus-int8 --json | jq -r .fingerprint
+    """
+    from functions.adapters.s3 import S3Store
+    from functions.errors import MuseumError
+    from infra.engine import build, depot, spec, wheels
+    from infra.engine.errors import BuildError
+
+    settings = settings_of(context, state)
+    try:
+        folder = build.build(spec.chosen(name), wheels.cache_folder())
+        pushed = depot.push(folder, S3Store(settings), settings.museum_bucket_state)
+    except (BuildError, MuseumError) as error:
+        raise click.ClickException(printable(str(error))) from None
+    if as_json:
+        click.echo(json.dumps(asdict(pushed)))
+        return
+    done = f"put {', '.join(pushed.put)}, {pushed.size / 1e6:.0f} MB" if pushed.put else "all of it was there already"
+    click.echo(printable(f"{pushed.model} {pushed.fingerprint} in {pushed.prefix}: {done}"))

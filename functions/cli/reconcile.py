@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import threading
 import time
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from functions import live
 from functions.adapters.outbox import Outbox
 from functions.adapters.s3 import S3Store
 from functions.bucket_events import notification
-from functions.cli.common import json_option, printable, running_stack, state_option
+from functions.cli.common import json_option, printable, settings_of, state_option
 from functions.errors import MuseumError, Unavailable
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
 from functions.retention import forget
 from functions.runtime import tracing
-from functions.runtime.settings import Settings, load
+from functions.runtime.settings import Settings
 from functions.uploads import known_of, lane_of
 
 FORGET_EVERY = 3600.0
@@ -77,10 +75,8 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
       museum reconcile --fix --every 60    as the stack itself runs it
       museum reconcile --rebuild           after Milvus was lost
     """
-    asked = context.get_parameter_source("state") is ParameterSource.COMMANDLINE
-    told = "AWS_ENDPOINT_URL" in os.environ and not asked  # as the stack's own sweep is
     tracing.prepare("museum-sweep")
-    settings = load(Settings) if told else running_stack(state).settings()
+    settings = settings_of(context, state)
     store = S3Store(settings)
     looked = Looked(settings.museum_bucket_queries, settings.museum_bucket_catalogue, quiet=every is not None)
     sweep = Sweep(store, settings.buckets, looked)

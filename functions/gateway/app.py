@@ -24,6 +24,7 @@ from functions.gateway import drafts, history, hooks, objects, openapi, progress
 from functions.gateway.call import Answer, Asked, Call, Table
 from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
 from functions.gateway.limits import Limits
+from functions.gateway.museums import Museums
 from functions.gateway.parts import Parts
 from functions.gateway.settings import GatewaySettings
 from functions.runtime import tracing
@@ -95,7 +96,7 @@ def all_calls(parts: Parts) -> list[Call]:
     return [call for area in areas for call in area.calls(parts)] + hooks.calls(parts)
 
 
-def door_of(own: GatewaySettings, sessions: Sessions) -> Door:
+def door_of(own: GatewaySettings, sessions: Sessions, museums: Museums) -> Door:
     """Who may come in. Raises ``SystemExit`` for settings that are half of something."""
     if not own.museum_session_key:
         raise SystemExit("MUSEUM_SESSION_KEY is not set: expected 32 or more random characters, the same in all replicas")
@@ -103,19 +104,20 @@ def door_of(own: GatewaySettings, sessions: Sessions) -> Door:
     if own.museum_oidc_issuer:
         if not own.museum_oidc_keys:
             raise SystemExit("MUSEUM_OIDC_ISSUER is set: set MUSEUM_OIDC_KEYS too, the address of its JWKS")
-        known.append(Oidc(issuer_of(own)))
+        known.append(Oidc(issuer_of(own), museums=museums))
     if not known:
         log.warning("nobody may sign in: set MUSEUM_TOKENS or MUSEUM_OIDC_ISSUER")
-    return Door(known, sessions)
+    return Door(known, sessions, museums)
 
 
-def limits_of(own: GatewaySettings) -> Limits:
+def limits_of(own: GatewaySettings, museums: Museums) -> Limits:
     """The limits that are set."""
     return Limits(
         requests=own.museum_requests_per_minute,
         uploads=own.museum_uploads_per_day,
         streams=own.museum_streams,
         storage=own.museum_limits_storage,
+        museums=museums,
     )
 
 

@@ -241,7 +241,7 @@ def added(parts: Parts, who: Identity, museum: str, object_id: str, photo: Photo
     check_size(photo, parts.settings.museum_max_bytes)
     if len(seen.images) >= MAX_IMAGES:
         raise Problem(409, "too-many-photos", f"a draft has at most {MAX_IMAGES} photos: erase one first")
-    parts.limits.upload(who.token)
+    parts.limits.upload(who)
     name = its_own(name_of(photo.filename, photo.content_type))
     form = parts.forms.form(
         parts.buckets.catalogue,

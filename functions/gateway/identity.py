@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,13 +13,12 @@ from typing import Any, Literal, Protocol, get_args
 import msgspec
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from functions.gateway.museums import NAME, Museums
 from functions.gateway.problems import Problem
 
 Role = Literal["visitor", "registrar", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Each may what those before it may."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-"""A museum or an owner: a part of keys."""
 COOKIE = "museum_session"
 COOKIE_AGE = 3600
 """Seconds."""
@@ -122,10 +120,11 @@ class Issuer:
 class Oidc:
     """JWTs of an issuer, checked against its keys, which are fetched once and again when an unknown one signs. Thread-safe."""
 
-    def __init__(self, issuer: Issuer, *, cooldown: float = COOLDOWN) -> None:
+    def __init__(self, issuer: Issuer, *, museums: Museums | None = None, cooldown: float = COOLDOWN) -> None:
         from jwt import PyJWKClient
 
         self._issuer = issuer
+        self._museums = museums or Museums()
         self._keys = PyJWKClient(issuer.keys, cache_keys=True, lifespan=3600, timeout=5, cooldown_duration=cooldown)
 
     def identity(self, token: str) -> Identity | None:
@@ -152,7 +151,7 @@ class Oidc:
         except jwt.PyJWTError as error:
             raise unauthorised(f"the token is not one of {self._issuer.issuer}: {error}", "token-invalid") from None
         return checked(
-            text_of(claims, self._issuer.museum_claim),
+            self._museums.meant_by(text_of(claims, self._issuer.museum_claim)),
             text_of(claims, self._issuer.owner_claim),
             roles_of(claims, self._issuer.roles_claim),
             token=fingerprint(token),
@@ -207,23 +206,30 @@ class Sessions:
 class Door:
     """Whom a request is from."""
 
-    def __init__(self, known: Sequence[Tokens], sessions: Sessions) -> None:
+    def __init__(self, known: Sequence[Tokens], sessions: Sessions, museums: Museums | None = None) -> None:
         self._known = known
         self._sessions = sessions
+        self._museums = museums or Museums()
 
     def identity(self, authorization: str, cookie: str, *, reading: bool) -> Identity:
         """Of a request's Authorization header or, where it only reads, its cookie: a page elsewhere could make a browser send it.
 
-        Raises ``Problem`` 401.
+        Raises ``Problem`` 401, and 403 where its museum does not belong to this installation.
         """
-        if authorization:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
-                raise unauthorised("expected Authorization: Bearer TOKEN")
-            for tokens in self._known:
-                if (found := tokens.identity(token)) is not None:
-                    return found
-            raise unauthorised("the token is not known: check it, or sign in again", "token-unknown")
-        if cookie and reading and (found := self._sessions.identity(cookie)) is not None:
+        found = self._of_token(authorization) if authorization else self._of_cookie(cookie if reading else "")
+        self._museums.check(found.museum)
+        return found
+
+    def _of_token(self, authorization: str) -> Identity:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+            raise unauthorised("expected Authorization: Bearer TOKEN")
+        for tokens in self._known:
+            if (found := tokens.identity(token)) is not None:
+                return found
+        raise unauthorised("the token is not known: check it, or sign in again", "token-unknown")
+
+    def _of_cookie(self, cookie: str) -> Identity:
+        if cookie and (found := self._sessions.identity(cookie)) is not None:
             return found
         raise unauthorised("expected Authorization: Bearer TOKEN")

@@ -10,6 +10,7 @@ from functions.adapters.forms import S3Forms
 from functions.adapters.outbox import Outbox
 from functions.adapters.s3 import S3Store
 from functions.adapters.sockets import TriggerSockets
+from functions.gateway import museums
 from functions.gateway.app import Gateway, beside, door_of, limits_of
 from functions.gateway.handles import Pictures
 from functions.gateway.identity import Sessions
@@ -24,6 +25,7 @@ configure()
 tracing.prepare("museum-gateway")
 settings, own = load(Settings), load(GatewaySettings)
 sessions = Sessions(own.museum_session_key)
+shared_by = museums.read(own.museum_museums)
 parts = Parts(
     settings=settings,
     own=own,
@@ -32,10 +34,10 @@ parts = Parts(
     outbox=Outbox(settings.museum_outbox_url),
     sessions=sessions,
     pictures=Pictures(own.museum_session_key),
-    limits=limits_of(own),
+    limits=limits_of(own, shared_by),
     watching=Watching(TriggerSockets(own.museum_watch_url or beside(settings.museum_outbox_url))),
 )
-made = Gateway(parts, door_of(own, sessions))
+made = Gateway(parts, door_of(own, sessions, shared_by))
 
 
 @functions_framework.aio.http  # type: ignore[untyped-decorator]  # the framework has no types

@@ -12,6 +12,8 @@ class GatewaySettings:
 
     museum_tokens: str = ""
     """File of hashed tokens (:class:`functions.gateway.identity.TokenFile`)."""
+    museum_museums: str = ""
+    """File of the museums that share this installation (:func:`functions.gateway.museums.read`); empty: all that tokens name."""
     museum_oidc_issuer: str = ""
     """Empty: no JWT is taken."""
     museum_oidc_audience: str = "museum-search"

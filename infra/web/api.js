@@ -57,8 +57,9 @@ export async function call(method, path, {body, type = 'application/json', match
     if (error.name === 'AbortError') throw error;
     throw new Problem(0, 'offline', '');
   }
-  if (answer.status === 429 && repeats > 0) {
-    await pause(Math.min(30, Number(answer.headers.get('retry-after')) || 1) * 1000);
+  const wait = Number(answer.headers.get('retry-after')) || 1;
+  if (answer.status === 429 && repeats > 0 && wait <= 60) { // what is counted by the day is said at once
+    await pause(Math.min(30, wait) * 1000);
     return call(method, path, {body, type, match, signal, probe, repeats: repeats - 1});
   }
   const text = await answer.text();

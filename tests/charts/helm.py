@@ -56,11 +56,13 @@ def objects(ci: str, *arguments: str, helm: str = NEWEST) -> list[Object]:
     return [found for found in yaml.load_all(rendered(ci, *arguments, helm=helm), yaml.CSafeLoader) if found]
 
 
-def refused(values: Object, *arguments: str, ci: str = "minimal", keda: bool = True) -> str:
+def refused(values: Object, *arguments: str, ci: str = "minimal", keda: bool = True, helm: str = NEWEST) -> str:
     """What Helm says to values that it must not take, laid over a ``ci`` file."""
     sets = [argument for key, value in values.items() for argument in ("--set-json", f"{key}={json.dumps(value)}")]
     file = str(CHART / "ci" / f"{ci}-values.yaml")
-    done = run("template", "museum", str(CHART), "-n", "museum", "-f", file, *(KEDA if keda else ()), *sets, *arguments)
+    done = run(
+        "template", "museum", str(CHART), "-n", "museum", "-f", file, *(KEDA if keda else ()), *sets, *arguments, helm=helm
+    )
     assert done.returncode, "it was rendered"
     return done.stderr
 

@@ -10,6 +10,7 @@ import pytest
 
 from functions import pipeline
 from functions.events import LANES
+from functions.gateway.museums import read
 from tests.charts.helm import CI, Object, containers, environment, objects, of_kind, pods, rendered
 
 NAMES = [file.name.removesuffix("-values.yaml") for file in CI]
@@ -195,6 +196,31 @@ def test_a_museums_key_has_its_prefix_alone() -> None:
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["north/*"]}}
 
 
+def test_the_gateway_knows_the_museums_as_it_reads_them(tmp_path: Path) -> None:
+    """Claim and quota of each, in the file that its setting names; a change of it is a new pod, since it is read at the start."""
+    found = objects("external")
+    (tmp_path / "museums.json").write_text(of_kind(found, "ConfigMap")["museum-museum-search-museums"]["data"]["museums.json"])
+    museums = read(str(tmp_path / "museums.json"))
+    assert [museums.meant_by(claim) for claim in ("/museums/north", "south")] == ["north", "south"]
+    assert [museums.uploads_per_day(name) for name in ("north", "south")] == [20000, 0]
+    spec = pods(found)["Deployment/museum-museum-search-gateway"]
+    gateway = containers(spec)[-1]
+    mounts = {mount["name"]: mount["mountPath"] for mount in gateway["volumeMounts"]}
+    assert environment(gateway)["MUSEUM_MUSEUMS"] == f"{mounts['museums']}/museums.json"
+
+    def stamp(*more: str) -> str:
+        made = of_kind(objects("external", *more), "Deployment")["museum-museum-search-gateway"]
+        return str(made["spec"]["template"]["metadata"]["annotations"]["museum-search/museums"])
+
+    assert stamp() != stamp("--set", "museums.south.uploadsPerDay=5")
+    assert stamp() == stamp("--set", "museums.south.description=x")
+
+
+def test_without_museums_the_gateway_is_told_of_none() -> None:
+    """It then lets in every museum that a token names."""
+    assert "MUSEUM_MUSEUMS" not in rendered("minimal")
+
+
 def test_an_own_authority_and_a_proxy_reach_every_process() -> None:
     """Of S3, AMQP, Milvus and OIDC alike."""
     for who, spec in pods(objects("external")).items():
@@ -231,6 +257,40 @@ def test_a_gpu_gets_the_plan_and_nvidias_server() -> None:
     assert container["image"] == "nvcr.io/nvidia/tritonserver:25.10-py3"
     assert container["resources"]["limits"]["nvidia.com/gpu"] == container["resources"]["requests"]["nvidia.com/gpu"] == 1
     assert "--model-repository=/repository/l4" in container["args"]
+
+
+def test_models_come_from_the_image_unless_they_are_in_s3() -> None:
+    """Then the functions image fetches them and Triton's lays them out; S3's credentials are in the first of these alone."""
+    plain = pods(objects("minimal"))["Deployment/museum-museum-search-triton"]
+    assert [container["name"] for container in containers(plain)] == ["models", "triton"]
+    assert "--built=/opt/museum/models" in containers(plain)[0]["args"]
+    spec = pods(objects("external"))["Deployment/museum-museum-search-triton"]
+    fetch, layout, server = containers(spec)
+    assert "/functions@" in fetch["image"]
+    told = f"dinov2-focus-int8={'0' * 64}"
+    assert fetch["args"][:3] == ["models", "--target=/fetched", "--form=python"]
+    assert fetch["args"][3:] == [f"--fingerprints={told}", "dinov2-focus-int8", "quality"]
+    assert {"AWS_SECRET_ACCESS_KEY", "MUSEUM_BUCKET_STATE"} <= environment(fetch).keys()
+    assert "--built=/fetched" in layout["args"]
+    assert not any(name.startswith("AWS_") for one in (layout, server) for name in environment(one))
+    job = pods(objects("external"))["Job/museum-museum-search-topology"]
+    assert environment(job["containers"][0])["MUSEUM_FINGERPRINTS"] == told
+
+
+def test_triton_reaches_s3_for_models_alone() -> None:
+    """Where they are in the image it reaches nobody."""
+    name = "museum-museum-search-triton"
+    assert "egress" not in of_kind(objects("minimal"), "NetworkPolicy")[name]["spec"]
+    ways = of_kind(objects("external"), "NetworkPolicy")[name]["spec"]["egress"]
+    assert {port["port"] for way in ways for port in way["ports"]} == {53, 443}
+    assert [{"ipBlock": {"cidr": "192.0.2.11/32"}}] in [way["to"] for way in ways]
+
+
+def test_a_gpu_fetches_what_its_server_reads() -> None:
+    """The whole graph, for ONNX Runtime."""
+    more = ("--set", "triton.modelSource=s3,triton.gpu.form=onnxruntime")
+    fetch = containers(pods(objects("gpu", *more))["Deployment/museum-museum-search-triton"])[0]
+    assert "--form=onnxruntime" in fetch["args"]
 
 
 def test_a_function_more_is_a_few_lines_of_values() -> None:

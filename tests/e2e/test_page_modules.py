@@ -222,3 +222,20 @@ def test_magnifiers_are_linked_by_the_shared_part(run: Run) -> None:
     other = [[0.8, 0.1], [0.8, 0.9], [0.2, 0.9], [0.2, 0.1]]  # turned by a quarter
     found = run("compare", "v[2].map((point) => m.mapped(v[0], v[1])(point))", [query, other, [[0.2, 0.2], [0.5, 0.5]]])
     assert [value for point in found for value in point] == pytest.approx([0.8, 0.1, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(("wait", "asked"), [("0.01", 2), ("3600", 1)])
+def test_a_call_is_repeated_where_it_is_a_matter_of_seconds(run: Run, wait: str, asked: int) -> None:
+    """What is counted by the day is said at once, and not after minutes of waiting."""
+    said = run(
+        "api",
+        """await (async () => {
+          const real = window.fetch; let asked = 0;
+          const body = JSON.stringify({code: 'museum-quota', detail: 'at most 3 photos a day'});
+          window.fetch = async () => { asked += 1; return new Response(body, {status: 429, headers: {'retry-after': v}}); };
+          try { await m.call('GET', '/me', {repeats: 1}); } catch (error) { return [asked, error.status, error.code]; }
+          finally { window.fetch = real; }
+        })()""",
+        wait,
+    )
+    assert said == [asked, 429, "museum-quota"]

@@ -17,6 +17,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from functions.gateway import tokens
 from functions.gateway.identity import COOKIE_AGE, Door, Identity, Issuer, Oidc, Sessions, TokenFile, fingerprint
+from functions.gateway.museums import Museum, Museums, read
 from functions.gateway.problems import Problem
 
 SESSIONS = Sessions("k" * 32)
@@ -136,8 +137,12 @@ class Keys:
     @property
     def door(self) -> Door:
         """Lets in whom it signs for."""
+        return self.door_of(Museums())
+
+    def door_of(self, museums: Museums) -> Door:
+        """The same, of some museums' people alone."""
         issuer = Issuer(issuer="https://id.example", audience="museum-search", keys=self.url)
-        return Door([Oidc(issuer, cooldown=0.0)], SESSIONS)
+        return Door([Oidc(issuer, museums=museums, cooldown=0.0)], SESSIONS, museums)
 
 
 @pytest.fixture
@@ -202,3 +207,72 @@ def test_an_issuer_that_does_not_answer_is_not_the_callers_fault() -> None:
     with pytest.raises(Problem) as raised:
         issuer.identity(token)
     assert (raised.value.status, raised.value.code) == (503, "issuer-unavailable")
+
+
+# the museums of an installation
+
+SHARED = Museums({"north": Museum(claim="/museums/Север"), "south": Museum()})
+
+
+def test_a_claim_means_the_museum_that_says_so(issuer: Keys) -> None:
+    """Whatever the issuer calls it; a museum that says nothing is meant by its name, and one that does by no other."""
+    door = issuer.door_of(SHARED)
+    assert door.identity(f"Bearer {issuer.token(museum='/museums/Север')}", "", reading=False).museum == "north"
+    assert door.identity(f"Bearer {issuer.token(museum='south')}", "", reading=False).museum == "south"
+    for claim in ("north", "west", "", None, ["north"]):
+        assert refused(door, f"Bearer {issuer.token(museum=claim)}") == (403, "museum-unknown")
+
+
+def test_nobody_of_another_museum_is_let_in(file: Path) -> None:
+    """By a token of the file or by a cookie of before: the museum may have gone."""
+    tokens.keep(file, "carla's", museum="west", owner="carla", roles=("visitor",))
+    door = Door([TokenFile(file)], SESSIONS, SHARED)
+    assert door.identity("Bearer anna's", "", reading=False).museum == "north"
+    assert refused(door, "Bearer carla's") == (403, "museum-unknown")
+    cookie = SESSIONS.cookie(Identity(museum="west", owner="carla"))
+    assert refused(door, "", cookie, reading=True) == (403, "museum-unknown")
+    with pytest.raises(Problem, match="of the museum 'west', which does not belong to this installation: ask its operator"):
+        SHARED.check("west")
+
+
+def test_without_a_file_every_museum_is_one() -> None:
+    """As on one machine."""
+    assert read("").meant_by("anything") == "anything"
+    read("").check("anything")
+    assert read("").uploads_per_day("anything") == 0
+
+
+def test_the_file_of_museums_is_read_as_the_chart_writes_it(tmp_path: Path) -> None:
+    """Both of its fields may be left out."""
+    path = tmp_path / "museums.json"
+    path.write_text('{"north": {"claim": "Север", "uploadsPerDay": 20}, "south": {}}')
+    found = read(str(path))
+    assert (found.meant_by("Север"), found.meant_by("south")) == ("north", "south")
+    assert (found.uploads_per_day("north"), found.uploads_per_day("south")) == (20, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file"),
+        ("", "not allowed"),
+        ("[]", "Expected `object`"),
+        ("{}", "it names no museum"),
+        ('{"north": {"quota": 1}}', "north: Object contains unknown field `quota`"),
+        ('{"north": {"uploadsPerDay": -1}}', "`int` >= 0"),
+        ('{"north": {"claim": 7}}', "Expected `str`"),
+        ('{"a/b": {}}', "expected as a museum's name"),
+        ('{"north": {"claim": "south"}, "south": {}}', "north and south have one claim, 'south'"),
+    ],
+)
+def test_a_bad_file_of_museums_ends_the_start(tmp_path: Path, content: str | None, said: str) -> None:
+    """With one line that names the setting, the file and what is wrong."""
+    path = tmp_path / "museums.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SystemExit) as raised:
+        read(str(path))
+    message = str(raised.value)
+    assert message.startswith(f"MUSEUM_MUSEUMS is {path}")
+    assert said in message
+    assert "\n" not in message

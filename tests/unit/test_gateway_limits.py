@@ -14,7 +14,9 @@ from functions.gateway.app import policy
 from functions.gateway.call import MAX_BODY
 from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
-from tests.gateway_world import NORTH, GatewayWorld
+from functions.gateway.museums import Museum, Museums
+from functions.gateway.problems import Problem
+from tests.gateway_world import NORTH, SOUTH, GatewayWorld
 
 GIVEN = {"filename": "a.jpg", "content_type": "image/jpeg", "size": 5}
 
@@ -43,6 +45,34 @@ def test_photos_are_counted_and_not_requests(world: GatewayWorld) -> None:
     assert refused.code == (429, "too-many")
     assert int(refused.headers["retry-after"]) > 60
     assert world.ask("POST", "/api/uploads", GIVEN).status == 201
+
+
+def test_a_museums_people_share_its_quota() -> None:
+    """Beside each one's own limit; the refusal names the museum and when to come again, and another museum is not concerned."""
+    museums = Museums({NORTH: Museum(uploads_per_day=3), SOUTH: Museum()})
+    with GatewayWorld(limits=Limits(requests=100, uploads=100, streams=2, museums=museums)) as world:
+        assert world.ask("POST", "/api/uploads", {**GIVEN, "parts": [GIVEN] * 2}).status == 201
+        refused = world.ask("POST", "/api/uploads", {**GIVEN, "parts": [GIVEN] * 2}, who="colleague")
+        assert refused.code == (429, "museum-quota")
+        assert "at most 3 photos a day of all people of the museum north" in refused.json["detail"]
+        assert int(refused.headers["retry-after"]) == refused.json["retry_after"] > 60
+        assert world.ask("POST", "/api/uploads", GIVEN, who="colleague").status == 201
+        assert world.ask("POST", "/api/uploads", GIVEN).code == (429, "museum-quota")
+        assert world.ask("POST", "/api/uploads", GIVEN, who="foreigner").status == 201
+
+
+def test_what_the_museum_refuses_is_not_counted_as_its_owners() -> None:
+    """Nor the other way round: what is refused costs nothing."""
+    limits = Limits(requests=100, uploads=3, streams=2, museums=Museums({NORTH: Museum(uploads_per_day=4)}))
+    anna, boris = (Identity(museum=NORTH, owner=name, token=name) for name in ("anna", "boris"))
+    limits.upload(anna, 2)
+    for who, photos, code in ((boris, 3, "museum-quota"), (anna, 2, "too-many")):
+        with pytest.raises(Problem) as raised:
+            limits.upload(who, photos)
+        assert raised.value.code == code
+    limits.upload(boris, 2)
+    with pytest.raises(Problem, match="of the museum north"):
+        limits.upload(anna)
 
 
 def test_streams_are_bounded_and_free_again_when_they_end(world: GatewayWorld) -> None:

@@ -89,8 +89,8 @@ def test_a_handler_has_no_try_and_a_main_no_branch(step: str) -> None:
         assert not [node for node in ast.walk(handler) if isinstance(node, ast.Try)]
 
 
-READS_ENVIRONMENT = {"runtime/settings.py", "cli/reconcile.py"}
-"""The settings; and the one command that runs beside a stack as well as inside one."""
+READS_ENVIRONMENT = {"runtime/settings.py", "cli/common.py"}
+"""The settings; and what commands share that run beside a stack as well as inside one."""
 PURE = {"catalogue", "errors", "events", "ports"}
 IO_MODULES = {"io", "os", "socket", "subprocess", "threading", "time", "urllib.request", "http", "tempfile", "shutil"}
 

@@ -16,6 +16,20 @@
 {{- if and $v.gateway.enabled (not $v.gateway.existingSecret) (not $dev) -}}
 {{- fail "gateway.existingSecret is empty: name a Secret with session-key, hook-token and tokens.json" -}}
 {{- end -}}
+{{- if and $v.museums $v.gateway.enabled (not $v.gateway.existingSecret) (not (hasKey $v.museums $v.default.museum)) -}}
+{{- fail (printf "museums has no %q, which default.museum names: the token that dev.* makes is of it, and would be refused. Add it, or change default.museum" $v.default.museum) -}}
+{{- end -}}
+{{- $claims := dict -}}
+{{- $maps := dict -}}
+{{- range $name, $museum := $v.museums -}}
+{{- $map := include "museum.ofMuseum" (list $ $name) -}}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$" $map) -}}{{- fail (printf "museums.%s cannot name a ConfigMap: end it, and begin each part after a dot, with a letter or digit" $name) -}}{{- end -}}
+{{- if hasKey $maps $map -}}{{- fail (printf "museums.%s and museums.%s have one ConfigMap, %s: their names differ in case or signs alone" (get $maps $map) $name $map) -}}{{- end -}}
+{{- $_ := set $maps $map $name -}}
+{{- $claim := default $name $museum.claim -}}
+{{- if hasKey $claims $claim -}}{{- fail (printf "museums.%s and museums.%s have one claim, %q: a token could mean either" (get $claims $claim) $name $claim) -}}{{- end -}}
+{{- $_ := set $claims $claim $name -}}
+{{- end -}}
 {{- if and $v.dev.rabbitmq.enabled $v.rabbitmq.existingSecret -}}
 {{- fail "rabbitmq.existingSecret and dev.rabbitmq.enabled are both set: the one of dev makes its own Secret" -}}
 {{- end -}}
@@ -36,6 +50,12 @@
 {{- end -}}
 {{- if and $v.triton.enabled (not (has $v.models.live $v.triton.models)) -}}
 {{- fail (printf "models.live is %q, and triton.models has %s: the live model must be served, by the same word" $v.models.live (join ", " $v.triton.models)) -}}
+{{- end -}}
+{{- if and $v.triton.fingerprints (eq $v.triton.modelSource "image") -}}
+{{- fail "triton.fingerprints are of models in S3: set triton.modelSource=s3, or leave them out" -}}
+{{- end -}}
+{{- if and (eq $v.triton.modelSource "s3") (or (not $v.triton.enabled) (and $v.triton.gpu.enabled (eq $v.triton.gpu.form "plan"))) -}}
+{{- fail "triton.modelSource is s3, and nothing fetches models: it needs triton.enabled, and not triton.gpu.form=plan, which has its plans in a claim" -}}
 {{- end -}}
 {{- if $v.triton.gpu.enabled -}}
 {{- if not $v.triton.gpu.image -}}{{- fail "triton.gpu.enabled: set triton.gpu.image, NVIDIA's server in your registry" -}}{{- end -}}

@@ -303,3 +303,23 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- $lane := deepCopy (index .root.Values.lanes .lane) -}}
 {{- toYaml (mergeOverwrite $lane (deepCopy .own)) -}}
 {{- end -}}
+{{/* A museum's ConfigMap: (list $ name) */}}
+{{- define "museum.ofMuseum" -}}
+{{ include "museum.fullname" (index . 0) }}-museum-{{ index . 1 | lower | replace "_" "-" | replace "@" "-" }}
+{{- end -}}
+{{/* What the gateway is told of the museums */}}
+{{- define "museum.museums" -}}
+{{- $told := dict -}}
+{{- range $name, $museum := .Values.museums -}}
+{{- $_ := set $told $name (omit $museum "description") -}}
+{{- end -}}
+{{- toPrettyJson $told -}}
+{{- end -}}
+{{/* Fingerprints of models that no image describes, as processes take them */}}
+{{- define "museum.fingerprints" -}}
+{{- $told := list -}}
+{{- range $name, $fingerprint := .Values.triton.fingerprints -}}
+{{- $told = append $told (printf "%s=%s" $name $fingerprint) -}}
+{{- end -}}
+{{- join "," $told -}}
+{{- end -}}
