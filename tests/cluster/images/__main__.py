@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import yaml
@@ -20,6 +22,9 @@ CLUSTER = Path(os.environ.get("MUSEUM_CLUSTER") or ROOT.parent / "shared" / "clu
 OWN = ("functions", "triton", "milvus-lite")
 VERSION = "0.1.0"
 HERE = Path(__file__).parent
+MOST = {"functions": 350, "triton": 500}
+"""Compressed, in MB."""
+ARCHIVES = Path(os.environ.get("CLUSTER_STATE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube-one")
 
 
 def image_of(part: str) -> str:
@@ -33,6 +38,18 @@ def build(name: str, folder: Path, *options: str) -> None:
     started = time.monotonic()
     subprocess.run([CLUSTER / "build-image", name, folder, *options], check=True)
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def weigh(target: str) -> None:
+    """Say how large an image is as a registry keeps it, at the quickest compression: at most that. Ends where it is too large."""
+    archive = ARCHIVES / "images" / "own" / f"museum-search-{target}-{VERSION}.tar"
+    size, packer = 0, zlib.compressobj(1)
+    with archive.open("rb") as file:
+        while block := file.read(1 << 20):
+            size += len(packer.compress(block))
+    print(f"{target}: {archive.stat().st_size / 1e6:.0f} MB, compressed {size / 1e6:.0f} MB", flush=True)
+    if size / 1e6 > MOST.get(target, math.inf):
+        sys.exit(f"{target} has {size / 1e6:.0f} MB: expected {MOST[target]} at most")
 
 
 def context(target: Path) -> Path:
@@ -53,6 +70,7 @@ def main(names: list[str]) -> None:
             if not names or target in names:
                 options = ("-f", str(folder / "infra/images/Dockerfile"), "--target", target)
                 build(f"museum-search/{target}:{VERSION}", folder, *options)
+                weigh(target)
         if not names or "rabbitmq" in names:
             build(image_of("rabbitmq"), HERE / "rabbitmq")
         if not names or "minio" in names:
