@@ -176,7 +176,14 @@ def test_policies_hold(world: World) -> None:
     """What is needed works, what is not is refused: tried from inside the pods."""
     site = world.site
     base = site.base
-    world.result(world.ask(jpeg(1)))
+    site.upgrade(lanes__interactive__minReplicas=1)  # so that none goes in the middle of a look
+    for one in ("ingest", "embed", "search"):
+        site.kubectl("rollout", "status", f"deploy/{base}-{one}-interactive", "--timeout=120s")
+    wait_for(
+        "pods of each",
+        lambda: True if all(site.pods(f"{one}-interactive") for one in ("ingest", "embed", "search")) else None,
+        seconds=60,
+    )
     names = {one: site.pods(f"{one}-interactive")[0]["metadata"]["name"] for one in ("ingest", "embed", "search")}
     gateway = site.pods("gateway")[0]["metadata"]["name"]
     other = site.pods("embed-interactive")[0]["status"]["podIP"]
@@ -218,7 +225,7 @@ def test_a_pod_has_no_token_and_no_root(world: World) -> None:
 def test_a_museums_key_cannot_read_anothers_prefix(world: World) -> None:
     """The policy that the chart writes, put on a key: north reads and writes its own, and nothing of south's."""
     site = world.site
-    site.upgrade(museums={"north": {}, "south": {}})
+    site.upgrade(museums={"local": {}, "north": {}, "south": {}})
     policy = site.get("configmap", f"{site.base}-museum-north")["data"]["policy.json"]
     client = world.store.client
     given = boto3.session.Session(
