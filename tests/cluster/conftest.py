@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
 from tests.pictures import jpeg
 
 NAMESPACE = "museum-test"
-QUICK = {
+QUICK: dict[str, Any] = {
     f"lanes__{lane}__{key}": value
     for lane in ("interactive", "bulk")
     for key, value in {"cooldownPeriod": 10, "scaleDownWindow": 5, "pollingInterval": 2, "maxReplicas": 2}.items()

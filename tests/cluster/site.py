@@ -57,6 +57,11 @@ def wait_for(what: str, look: Callable[[], T | None], *, seconds: float) -> T:
         time.sleep(0.1)
 
 
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether a pod takes work."""
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+
+
 @dataclass
 class Site:
     """A namespace with a release in it."""
