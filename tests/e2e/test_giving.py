@@ -176,13 +176,31 @@ def test_a_tiff_goes_up_as_it_is(registrar: Person) -> None:
 
 
 def many() -> list[File]:
-    """Photos that take a while to be read."""
+    """Photos that are made smaller, so that each is read."""
     return [(f"{number}.jpg", "image/jpeg", things.large(things.NEW_COIN)) for number in range(4)]
+
+
+HELD = """(() => {
+  const ended = new Promise(readOn => { window.readOn = readOn; }), real = window.createImageBitmap;
+  let begun = 0;
+  window.createImageBitmap = async (...given) => { if (begun++) await ended; return real(...given); };
+})()"""
+
+
+def held(person: Person) -> Person:
+    """Before the empty page, where photos beside the first are read once ``readOn()`` is called, however quick the machine is."""
+    person.page.add_init_script(HELD)
+    return person.go()
+
+
+def read_on(person: Person) -> None:
+    """Let the photos be read."""
+    person.page.evaluate("readOn()")
 
 
 def test_a_press_while_a_further_photo_is_read_is_not_lost(person: Person) -> None:
     """It is said that it waits, to a screen reader too; then it is done, with all photos."""
-    person.go()
+    held(person)
     person.choose(*many())
     go = person.page.get_by_role("button", name=person.t("search.go"))
     go.focus()
@@ -190,6 +208,7 @@ def test_a_press_while_a_further_photo_is_read_is_not_lost(person: Person) -> No
     expect(person.main.locator("#ready-wait")).to_have_text(person.t.like("search.awaited"))
     expect(go).to_have_accessible_description(person.t.like("search.awaited"))
     expect(person.page.locator("#polite")).to_have_text(person.t.like("search.awaited"))
+    read_on(person)
     person.page.wait_for_url("**/#/q/**", timeout=WAIT)
     person.result()
     assert len(person.museum.result(person.query)["photos"]) == 4
@@ -197,10 +216,12 @@ def test_a_press_while_a_further_photo_is_read_is_not_lost(person: Person) -> No
 
 def test_a_press_before_a_refused_photo_was_read_sends_nothing(registrar: Person) -> None:
     """She sees first what will not go, and presses again."""
-    registrar.go()
+    held(registrar)
     registrar.choose(*many()[:2], ("notes.jpg", "image/jpeg", b"these are notes, whatever the name says"))
     go = registrar.page.get_by_role("button", name=registrar.t("search.go"))
     go.click()
+    expect(registrar.main.locator("#ready-wait")).to_have_text(registrar.t.like("search.awaited"))
+    read_on(registrar)
     expect(registrar.main.locator(".refused")).to_contain_text(registrar.t("file.not-image.unknown"))
     expect(registrar.main.locator("#ready-wait")).to_be_hidden()
     expect(go).to_be_focused()
@@ -209,10 +230,11 @@ def test_a_press_before_a_refused_photo_was_read_sends_nothing(registrar: Person
 
 def test_a_photo_given_while_others_are_read_is_taken_too(registrar: Person) -> None:
     """And a switch that is turned meanwhile holds for all."""
-    registrar.go()
+    held(registrar)
     registrar.choose(*many()[:2])
     registrar.drop((*COIN, things.large(things.KNOWN_COIN)))
     registrar.page.get_by_label(registrar.t.like("search.reduce")).uncheck()
+    read_on(registrar)
     expect(registrar.main.locator(".tray img")).to_have_count(3)
     expect(registrar.main.locator(".drop.reading")).to_have_count(0)
     assert "→" not in "".join(registrar.main.locator(".tray li p .soft").all_text_contents())
