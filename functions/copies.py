@@ -20,16 +20,19 @@ NOTES = "erased/"
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells the same bytes in another upload."""
+    """A photo of a query, and what tells the same bytes in another upload."""
 
+    key: str
     size: int
     etag: str
-    md5: str
+    etag_is_md5: bool
+    """Else it tells nothing of the bytes: of an upload in parts, or an encrypted one."""
 
 
 def erased(store: ObjectStore, buckets: Buckets, photo: StoredObject) -> None:
     """Note that a photo is about to be erased."""
-    note = Erased(size=photo.info.size, etag=photo.info.etag, md5=hashlib.md5(photo.body, usedforsecurity=False).hexdigest())
+    md5 = hashlib.md5(photo.body, usedforsecurity=False).hexdigest()
+    note = Erased(key=photo.info.key, size=photo.info.size, etag=photo.info.etag, etag_is_md5=photo.info.etag == md5)
     key = f"{NOTES}{hashlib.sha256(photo.body).hexdigest()}.json"
     store.put(buckets.state, key, msgspec.json.encode(note), content_type="application/json")
 
@@ -45,6 +48,8 @@ def clear(store: ObjectStore, buckets: Buckets) -> int:
     uploads = _of_sizes(store, buckets, {note.size for note in wanted.values()})
     cleared = 0
     for digest, note in wanted.items():
+        if any(info.key == note.key for info in uploads[note.size]):
+            continue  # it is not erased yet
         if not any(_same(store, info, digest, note) for info in uploads[note.size]):
             cleared += 1
             for info in list(store.list(buckets.derived, f"{digest}/")):
@@ -64,10 +69,10 @@ def _of_sizes(store: ObjectStore, buckets: Buckets, sizes: set[int]) -> defaultd
 
 
 def _same(store: ObjectStore, info: ObjectInfo, digest: str, note: Erased) -> bool:
-    """By the eTag where it is the md5; a multipart upload's, and an encrypted one's, is not: then the bytes are compared."""
+    """By the eTags where they are the bytes' md5, else by the bytes."""
     if info.etag == note.etag:
         return True
-    if "-" not in info.etag and note.etag == note.md5:
+    if note.etag_is_md5 and "-" not in info.etag:
         return False
     found = store.get(info.bucket, info.key)
     return found is not None and hashlib.sha256(found.body).hexdigest() == digest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -59,6 +60,26 @@ def test_a_function_is_scaled_by_its_queue(step: pipeline.Step, lane: str) -> No
         assert trigger["metadata"]["vhostName"] == "museum"
         assert trigger["authenticationRef"]["name"] in of_kind(objects("minimal"), "TriggerAuthentication")
     assert len(scaled["metadata"]["name"]) <= 54
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keda_asks_by_a_name_that_its_own_namespace_knows(name: str) -> None:
+    """A short one is looked up beside KEDA: every scaler would be at its fallback, with a release that looks healthy."""
+    asked = {
+        trigger["metadata"]["host"]
+        for scaled in of_kind(objects(name), "ScaledObject").values()
+        for trigger in scaled["spec"]["triggers"]
+    }
+    assert asked
+    assert all("." in str(urlsplit(host).hostname) for host in asked), asked
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pod_that_is_not_ready_holds_up_no_drain(name: str) -> None:
+    """It serves nobody."""
+    budgets = of_kind(objects(name), "PodDisruptionBudget").values()
+    assert budgets
+    assert all(one["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" for one in budgets)
 
 
 def test_no_deployment_is_missing_and_none_is_too_many() -> None:

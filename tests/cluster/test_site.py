@@ -224,6 +224,8 @@ def test_a_pod_has_no_token_and_no_root(world: World) -> None:
     assert told[0] == "10001"
     assert "No such file" in told[1]
     assert "Read-only" in told[2]
+    assert told[3] == "1", "of all Services the API server's address alone is in the environment"
+    assert site.kubectl("exec", pod, "-c", "trigger", "--", "cat", "/proc/1/comm").strip() == "tini"
 
 
 def test_a_museums_key_cannot_read_anothers_prefix(world: World) -> None:

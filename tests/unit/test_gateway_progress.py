@@ -248,6 +248,17 @@ def test_a_query_of_which_nothing_was_heard_waits_only_where_anything_does(world
     assert world.run(look()) == ["waiting", "received"]
 
 
+def test_a_gateway_listens_before_anybody_looks(world: GatewayWorld) -> None:
+    """So nobody waits for the connection, and a gateway that hears nothing is told from one that nobody looks at."""
+
+    async def begin() -> bool:
+        world.parts.start()
+        await until(lambda: world.parts.watching.connected)
+        return world.parts.watching.connected
+
+    assert world.run(begin())
+
+
 def test_the_expected_time_is_that_of_recent_searches(world: GatewayWorld) -> None:
     """Nothing is claimed before there is one."""
     first = world.queried(b"one")

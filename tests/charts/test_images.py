@@ -1,0 +1,34 @@
+"""What the Dockerfile promises of each image that is run. Building them is for ``tests/cluster``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+TEXT = (Path(__file__).resolve().parents[2] / "infra" / "images" / "Dockerfile").read_text()
+STAGES: dict[str, str] = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+RUN = ("functions", "triton", "milvus-lite")
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_sigterm_reaches_what_runs(name: str) -> None:
+    """As the first process Python would not see one that comes before it asks for it, and live its whole grace."""
+    (entry,) = re.findall(r"^ENTRYPOINT (.+)$", STAGES[name], re.MULTILINE)
+    assert json.loads(entry)[:2] == ["tini", "--"]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_nobody_is_root(name: str) -> None:
+    """By number, which Kubernetes can check."""
+    users = re.findall(r"^USER (.+)$", STAGES[name], re.MULTILINE)
+    assert users[-1] == "10001:10001"
+
+
+def test_every_package_is_pinned_by_its_hash() -> None:
+    """And nothing is compiled."""
+    installs = re.findall(r"pip (?:--python \S+ )?(?:install|download)(?:[^&]|\\\n)*", TEXT)
+    assert len(installs) >= 5
+    assert all("--require-hashes" in one and "--only-binary=:all:" in one for one in installs), installs
