@@ -1,0 +1,56 @@
+"""An HTTP server of a test, on a port of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+
+class _Post(BaseHTTPRequestHandler):
+    server: Listening
+
+    def do_POST(self) -> None:
+        """Ask the server what it answers."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        status, answer = self.server.answer(self.path, dict(self.headers), body)
+        self.send_response(status)
+        self.send_header("content-type", self.server.content_type)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class Listening(ThreadingHTTPServer):
+    """Listens once it is made, and takes POST alone. A subclass says what it answers, and has what it keeps."""
+
+    daemon_threads = True
+    content_type = "text/plain"
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Post)
+
+    def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Status and body."""
+        raise NotImplementedError
+
+    @classmethod
+    @contextlib.contextmanager
+    def listening(cls) -> Iterator[Self]:
+        """In a thread of its own, until the block ends."""
+        with cls() as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            yield server
+            server.shutdown()
+            thread.join()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_port}/"
