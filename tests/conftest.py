@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.fixtures.stack",
     "tests.fixtures.graphs",
     "tests.fixtures.collector",
+    "tests.fixtures.issuer",
 ]

@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 
-class _Post(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     server: Listening
 
     def do_POST(self) -> None:
         """Ask the server what it answers."""
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         status, answer = self.server.answer(self.path, dict(self.headers), body)
         self.send_response(status)
         self.send_header("content-type", self.server.content_type)
@@ -22,18 +22,22 @@ class _Post(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
+    def do_GET(self) -> None:
+        """The same."""
+        self.do_POST()
+
     def log_message(self, *_: object) -> None:
         """Nothing."""
 
 
 class Listening(ThreadingHTTPServer):
-    """Listens once it is made, and takes POST alone. A subclass says what it answers, and has what it keeps."""
+    """Listens once it is made. A subclass says what it answers to GET and POST, and has what it keeps."""
 
     daemon_threads = True
     content_type = "text/plain"
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Post)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Handler)
 
     def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Status and body."""
@@ -41,9 +45,9 @@ class Listening(ThreadingHTTPServer):
 
     @classmethod
     @contextlib.contextmanager
-    def listening(cls) -> Iterator[Self]:
+    def listening(cls, host: str = "127.0.0.1") -> Iterator[Self]:
         """In a thread of its own, until the block ends."""
-        with cls() as server:
+        with cls(host) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             yield server
@@ -52,5 +56,5 @@ class Listening(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.server_port}/"
+        """Its address, as this machine knows it."""
+        return f"http://{self.server_address[0]!s}:{self.server_port}/"

@@ -12,8 +12,8 @@ CONTEXT = {"specversion", "id", "source", "type", "subject", "time", "dataschema
 class FakeTrigger(Listening):
     """Keeps what was sent to it, and answers as it is told."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__(host)
         self.got: list[CloudEvent] = []
         self.status = 202
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
 
 from functions.gateway import tokens
 from functions.gateway.identity import COOKIE_AGE, Door, Identity, Issuer, Oidc, Sessions, TokenFile, fingerprint
 from functions.gateway.museums import Museum, Museums, read
 from functions.gateway.problems import Problem
+from tests.fixtures.issuer import AUDIENCE, ISSUER, Signer
 
 SESSIONS = Sessions("k" * 32)
 
@@ -103,60 +99,16 @@ def test_a_cookie_does_not_outlive_its_token() -> None:
 # an issuer
 
 
-class Keys:
-    """An issuer's keys behind an address, and what it signs."""
-
-    def __init__(self) -> None:
-        self.keys = {"one": rsa.generate_private_key(65537, 2048)}
-        self.asked = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                """The JWKS."""
-                outer.asked += 1
-                public = [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) for key in outer.keys.values()]
-                named = [{**key, "kid": kid, "use": "sig"} for kid, key in zip(outer.keys, public, strict=True)]
-                body = json.dumps({"keys": named}).encode()
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
-
-    def token(self, kid: str = "one", **claims: Any) -> str:
-        """A signed one."""
-        told = {"iss": "https://id.example", "aud": "museum-search", "exp": time.time() + 60, "sub": "anna", "museum": "north"}
-        return jwt.encode({**told, **claims}, self.keys[kid], algorithm="RS256", headers={"kid": kid})
-
-    @property
-    def door(self) -> Door:
-        """Lets in whom it signs for."""
-        return self.door_of(Museums())
-
-    def door_of(self, museums: Museums) -> Door:
-        """The same, of some museums' people alone."""
-        issuer = Issuer(issuer="https://id.example", audience="museum-search", keys=self.url)
-        return Door([Oidc(issuer, museums=museums, cooldown=0.0)], SESSIONS, museums)
+def door_of(issuer: Signer, museums: Museums | None = None) -> Door:
+    """Lets in whom an issuer signs for, or some museums' people among them."""
+    museums = museums or Museums()
+    named = Issuer(issuer=ISSUER, audience=AUDIENCE, keys=issuer.url)
+    return Door([Oidc(named, museums=museums, cooldown=0.0)], SESSIONS, museums)
 
 
-@pytest.fixture
-def issuer() -> Iterator[Keys]:
-    """Serving."""
-    keys = Keys()
-    yield keys
-    keys.server.shutdown()
-    keys.server.server_close()
-
-
-def test_claims_say_who_and_what_she_may(issuer: Keys) -> None:
+def test_claims_say_who_and_what_she_may(issuer: Signer) -> None:
     """Roles as a list or as words; those of another service are none of ours."""
-    door = issuer.door
+    door = door_of(issuer)
     who = door.identity(f"Bearer {issuer.token(roles=['registrar', 'offline_access'])}", "", reading=False)
     assert (who.museum, who.owner, who.roles) == ("north", "anna", ("registrar",))
     assert door.identity(f"Bearer {issuer.token(roles='admin else')}", "", reading=False).roles == ("admin",)
@@ -164,9 +116,9 @@ def test_claims_say_who_and_what_she_may(issuer: Keys) -> None:
     assert issuer.asked == 1, "the keys are kept"
 
 
-def test_a_new_key_is_fetched_when_it_first_signs(issuer: Keys) -> None:
+def test_a_new_key_is_fetched_when_it_first_signs(issuer: Signer) -> None:
     """Issuers change keys."""
-    door = issuer.door
+    door = door_of(issuer)
     door.identity(f"Bearer {issuer.token()}", "", reading=False)
     issuer.keys["two"] = rsa.generate_private_key(65537, 2048)
     assert door.identity(f"Bearer {issuer.token('two')}", "", reading=False).owner == "anna"
@@ -184,19 +136,19 @@ def test_a_new_key_is_fetched_when_it_first_signs(issuer: Keys) -> None:
     ],
     ids=["expired", "audience", "issuer", "no museum", "museum", "owner"],
 )
-def test_a_token_that_is_not_meant_for_us_is_refused(issuer: Keys, claims: dict[str, Any], answer: tuple[int, str]) -> None:
+def test_a_token_that_is_not_meant_for_us_is_refused(issuer: Signer, claims: dict[str, Any], answer: tuple[int, str]) -> None:
     """With the reason."""
-    assert refused(issuer.door, f"Bearer {issuer.token(**claims)}") == answer
+    assert refused(door_of(issuer), f"Bearer {issuer.token(**claims)}") == answer
 
 
-def test_a_token_that_was_not_signed_by_the_issuer_is_refused(issuer: Keys) -> None:
+def test_a_token_that_was_not_signed_by_the_issuer_is_refused(issuer: Signer) -> None:
     """Another key under its name, no signature, or a secret as if the public key were one."""
     good, other = issuer.token(), rsa.generate_private_key(65537, 2048)
     claims, head = jwt.decode(good, options={"verify_signature": False}), {"kid": "one"}
     forged = jwt.encode(claims, other, algorithm="RS256", headers=head)
     bare = jwt.encode(claims, None, algorithm="none", headers=head)  # type: ignore[arg-type]  # what an attacker may send
     for token in (forged, bare, good[:-4] + "AAAA"):
-        assert refused(issuer.door, f"Bearer {token}") == (401, "token-invalid")
+        assert refused(door_of(issuer), f"Bearer {token}") == (401, "token-invalid")
 
 
 def test_an_issuer_that_does_not_answer_is_not_the_callers_fault() -> None:
@@ -214,9 +166,9 @@ def test_an_issuer_that_does_not_answer_is_not_the_callers_fault() -> None:
 SHARED = Museums({"north": Museum(claim="/museums/Север"), "south": Museum()})
 
 
-def test_a_claim_means_the_museum_that_says_so(issuer: Keys) -> None:
+def test_a_claim_means_the_museum_that_says_so(issuer: Signer) -> None:
     """Whatever the issuer calls it; a museum that says nothing is meant by its name, and one that does by no other."""
-    door = issuer.door_of(SHARED)
+    door = door_of(issuer, SHARED)
     assert door.identity(f"Bearer {issuer.token(museum='/museums/Север')}", "", reading=False).museum == "north"
     assert door.identity(f"Bearer {issuer.token(museum='south')}", "", reading=False).museum == "south"
     for claim in ("north", "west", "", None, ["north"]):
