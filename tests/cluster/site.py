@@ -36,13 +36,10 @@ def one_node() -> Path:
 
 
 def program(name: str) -> str:
-    """kubectl or Helm: of the one-node cluster, of set-up, or on the PATH."""
-    own = one_node() / "bin" / name
-    if own.exists():
-        return str(own)
-    fetched = cache_folder() / "helm-4.3"
-    found = str(fetched) if name == "helm" and fetched.exists() else shutil.which(name)
-    assert found, f"no {name} on the PATH"
+    """kubectl, or a Helm of set-up (``helm-4.3``); else of the one-node cluster, or on the PATH."""
+    fetched, general = cache_folder() / name, name.partition("-")[0]
+    found = next((str(file) for file in (fetched, one_node() / "bin" / general) if file.exists()), shutil.which(general))
+    assert found, f"no {general} on the PATH"
     return found
 
 
@@ -70,6 +67,7 @@ class Site:
     release: str = "museum"
     values: dict[str, Any] = field(default_factory=dict)
     ci: str = "kind"
+    helm_version: str = "4.3"
 
     @property
     def base(self) -> str:
@@ -90,7 +88,9 @@ class Site:
 
     def helm(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Helm in the namespace."""
-        done = subprocess.run([program("helm"), "-n", self.namespace, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program(f"helm-{self.helm_version}"), "-n", self.namespace, *arguments], capture_output=True, text=True, check=False
+        )
         assert not check or done.returncode == 0, f"helm {' '.join(arguments[:3])}: {done.stdout}{done.stderr}\n{self.state()}"
         return done
 

@@ -1,26 +1,35 @@
 """The chart beside servers that somebody else runs, RabbitMQ, S3 and Milvus of the machine; Triton, functions, gateway in pods.
 
-On the one-node cluster alone, whose pods reach the machine as ``host.cluster.local``.
+On the one-node cluster alone, whose pods reach the machine as ``host.cluster.local``. By Helm 3.17, where the others are by 4.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import urllib3
 
+from functions import live
 from functions.adapters.s3 import S3Store
 from functions.runtime.settings import Settings
+from infra.engine import build, depot
+from infra.engine.spec import chosen
+from infra.engine.wheels import cache_folder
 from infra.local import milvus, rabbitmq
 from infra.local.part import free_port, running
 from tests.cluster.conftest import QUICK
 from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
+from tests.fixtures.collector import Collector, way_to
+from tests.fixtures.issuer import AUDIENCE, ISSUER, Signer
 from tests.fixtures.minio import amqp_targets, minio_part
 from tests.fixtures.s3 import PASSWORD, USER
 from tests.pictures import jpeg
@@ -29,7 +38,8 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 NAMESPACE = "museum-own"
 HOST, ADDRESS = "host.cluster.local", "10.231.0.1"
-TOKENS = "{}"
+PEERS = [{"ipBlock": {"cidr": f"{ADDRESS}/32"}}]
+HTTP = urllib3.PoolManager(retries=urllib3.Retry(total=10, backoff_factor=0.2, status=0))
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="module")
 def own(servers: Servers) -> Iterator[Site]:
     """A namespace with the Secrets that an operator makes, and values that name the servers. Nothing is installed yet."""
-    site = Site(NAMESPACE, ci="minimal")
+    site = Site(NAMESPACE, ci="minimal", helm_version="3.17")
     subprocess.run([program("kubectl"), "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=180s"], check=True)
     subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=True, capture_output=True)
     site.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
@@ -84,23 +94,22 @@ def own(servers: Servers) -> Iterator[Site]:
         "rabbitmq": {"username": USER, "password": PASSWORD},
         "wrong": {"username": USER, "password": "wrong"},
         "s3": {"access-key": USER, "secret-key": PASSWORD},
-        "gateway": {"session-key": "s" * 48, "hook-token": "h" * 48, "tokens.json": TOKENS},
+        "gateway": {"session-key": "s" * 48, "hook-token": "h" * 48, "tokens.json": "{}"},
     }
     for name, data in secrets.items():
         site.kubectl("create", "secret", "generic", name, *(f"--from-literal={key}={value}" for key, value in data.items()))
-    peers = [{"ipBlock": {"cidr": f"{ADDRESS}/32"}}]
     site.values |= {
         "rabbitmq__url": f"amqp://{HOST}:{servers.amqp}/",
         "rabbitmq__managementUrl": f"http://{HOST}:{servers.management}",
-        "rabbitmq__peers": peers,
+        "rabbitmq__peers": PEERS,
         "s3__endpoint": f"http://{HOST}:{servers.s3}",
-        "s3__peers": peers,
+        "s3__peers": PEERS,
         "s3__notifications": {
             name: [f"arn:minio:sqs::{lane}_FAST:amqp", f"arn:minio:sqs::{lane}_SAFE:amqp"]
             for name, lane in (("queries", "INTERACTIVE"), ("catalogue", "BULK"))
         },
         "milvus__uri": f"http://{HOST}:{servers.milvus}",
-        "milvus__peers": peers,
+        "milvus__peers": PEERS,
         "gateway__replicas": 1,
         **QUICK,
         "triton__maxReplicas": 1,
@@ -178,6 +187,115 @@ def test_ways_out_are_by_address_and_port(installed: World, servers: Servers) ->
             ("search", HOST, servers.milvus): True,
         }
         assert {key: site.reach(names[key[0]], "trigger", key[1], key[2]) for key in allowed} == allowed
+
+
+@pytest.fixture(scope="module")
+def collector_of_pods() -> Iterator[Collector]:
+    """An OpenTelemetry collector on the machine."""
+    with Collector.listening("0.0.0.0") as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def issuer_of_pods() -> Iterator[Signer]:
+    """A sign-in service on the machine."""
+    with Signer.listening("0.0.0.0") as signer:
+        yield signer
+
+
+@pytest.fixture(scope="module")
+def association(installed: World, collector_of_pods: Collector, issuer_of_pods: Signer) -> World:
+    """The same release for an association: sign-in by OIDC, models from S3, traces; upgraded with photos on their way."""
+    for name in ("quality", "fast"):
+        depot.push(build.build(chosen(name), cache_folder()), installed.store, "state")
+    with installed.asking(pause=1.0) as asked:
+        installed.site.upgrade(
+            triton__modelSource="s3",
+            triton__models=["quality", "fast"],
+            tracing__enabled=True,
+            tracing__endpoint=f"http://{HOST}:{collector_of_pods.server_port}",
+            tracing__peers=PEERS,
+            museums={"local": {}, "north": {"claim": "/museums/Север", "uploadsPerDay": 2}},
+            gateway__oidc={
+                "issuer": ISSUER,
+                "audience": AUDIENCE,
+                "keys": f"http://{HOST}:{issuer_of_pods.server_port}/jwks",
+                "peers": PEERS,
+            },
+        )
+    installed.nothing_lost(asked, "upgrade to an association's values")
+    return installed
+
+
+def test_models_come_from_s3(association: World) -> None:
+    """Both, before Triton starts, which then serves them."""
+    site = association.site
+    pod = site.pods("triton")[0]["metadata"]["name"]
+    told = site.kubectl("logs", pod, "-c", "fetch")
+    assert re.fullmatch(r"(dinov2-focus|efficientnet-lite0) [0-9a-f]{12}: \S.* fetched\n" * 2, told), told
+    assert association.result(association.ask(jpeg(1)), seconds=120)["hits"][0]["object_id"] == "object-1"
+
+
+def test_an_upload_is_one_trace_across_pods(association: World, collector_of_pods: Collector) -> None:
+    """From the first trigger to the announcement, with what each function asked of its servers."""
+    trace = association.result(association.ask(jpeg(2)), seconds=120)["trace"]
+
+    def whole() -> list[Any] | None:
+        spans = [span for span in collector_of_pods.spans if span.trace == trace]
+        known = {span.id for span in spans}
+        ended = [span for span in spans if span.name == "publish museum.events" and "completed" in str(span.told)]
+        return spans if ended and all(not span.parent or span.parent in known for span in spans) else None
+
+    spans = wait_for("the trace", whole, seconds=60)
+    (end, *_) = [span for span in spans if span.name == "publish museum.events" and "completed" in str(span.told)]
+    processed = [span.name for span in way_to(spans, end) if span.kind == "consumer"]
+    assert processed == [f"process museum.interactive.{step}" for step in ("ingest", "preprocess", "embed", "search")]
+    calls = {(span.service, span.name) for span in spans if span.kind == "client"}
+    assert {("museum-embed", "Triton infer"), ("museum-search", "Milvus"), ("museum-search", "S3 PUT")} <= calls
+
+
+def test_a_museum_is_known_by_its_claim_and_has_its_quota(association: World, issuer_of_pods: Signer) -> None:
+    """A third museum's people are told that theirs is none of this installation's."""
+    site = association.site
+    with site.forward(f"service/{site.base}-gateway", 80) as port:
+
+        def begin(claim: str) -> tuple[int, str]:
+            token = issuer_of_pods.token(museum=claim, roles=["registrar"])
+            body = {"filename": "a.jpg", "content_type": "image/jpeg", "size": 1000}
+            answer = HTTP.request(
+                "POST", f"http://127.0.0.1:{port}/api/uploads", json=body, headers={"authorization": f"Bearer {token}"}
+            )
+            told: dict[str, Any] = json.loads(answer.data)
+            if "code" in told:
+                return answer.status, str(told["code"])
+            form = told.get("upload") or told["parts"][0]
+            return answer.status, str(form["fields"]["key"]).partition("/")[0]
+
+        assert begin("/museums/Север") == (201, "north")
+        assert begin("/museums/Юг") == (403, "museum-unknown")
+        assert [begin("/museums/Север")[0] for _ in range(2)] == [201, 429]
+
+
+def test_another_model_is_made_live_and_back(association: World) -> None:
+    """By values alone: its collection is filled, and the one before is there again at once, with photos on their way."""
+    site = association.site
+    before = live.read(association.store, "state")
+    site.upgrade(models__live="fast", models__activate=True)
+    assert live.read(association.store, "state").model == "efficientnet-lite0"
+    site.kubectl("exec", f"deploy/{site.base}-sweep", "-c", "sweep", "--", "museum-run", "museum", "reconcile", "--rebuild")
+
+    def found() -> bool | None:
+        results = [association.result(association.ask(jpeg(number)), seconds=120) for number in range(OBJECTS)]
+        return (
+            all([hit["object_id"] for hit in one["hits"][:1]] == [f"object-{number}"] for number, one in enumerate(results))
+            or None
+        )
+
+    wait_for("the catalogue, by the other model", found, seconds=240)
+    with association.asking(pause=1.0) as asked:
+        site.upgrade(models__live="quality", models__activate=False)
+        assert live.read(association.store, "state") == before
+    association.nothing_lost(asked, "another model made live, and back")
 
 
 def test_an_uninstall_leaves_nothing_but_what_the_operator_made(installed: World, servers: Servers) -> None:

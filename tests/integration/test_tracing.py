@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from functions.events import upload_id
-from tests.fixtures.collector import Collector, Received
+from tests.fixtures.collector import Collector, Received, way_to
 from tests.fixtures.stack import started
 from tests.integration.test_function_process import TRACE, ask, serving
 from tests.integration.trigger_world import received
@@ -54,15 +54,6 @@ def test_a_function_whose_collector_is_away_ends_in_time(monkeypatch: pytest.Mon
         assert function.process is not None
         function.process.send_signal(signal.SIGTERM)
         assert function.process.wait(10) == 0
-
-
-def way_to(spans: list[Received], end: Received) -> list[Received]:
-    """From the root to a span, by parents alone."""
-    known = {span.id: span for span in spans}
-    way = [end]
-    while way[0].parent:
-        way.insert(0, known[way[0].parent])
-    return way
 
 
 def announced(spans: list[Received], kind: str, step: str) -> list[Received]:
