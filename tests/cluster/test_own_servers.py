@@ -28,7 +28,7 @@ from infra.local import milvus, rabbitmq
 from infra.local.part import free_port, running
 from tests.cluster.conftest import QUICK
 from tests.cluster.site import OBJECTS, Site, World, one_node, program, wait_for
-from tests.fixtures.collector import Collector, way_to
+from tests.fixtures.collector import Collector, Received, way_to
 from tests.fixtures.issuer import AUDIENCE, ISSUER, Signer
 from tests.fixtures.minio import amqp_targets, minio_part
 from tests.fixtures.s3 import PASSWORD, USER
@@ -240,16 +240,17 @@ def test_an_upload_is_one_trace_across_pods(association: World, collector_of_pod
     """From the first trigger to the announcement, with what each function asked of its servers."""
     trace = association.result(association.ask(jpeg(2)), seconds=120)["trace"]
 
-    def whole() -> list[Any] | None:
+    steps = [f"process museum.interactive.{step}" for step in ("ingest", "preprocess", "embed", "search")]
+
+    def whole() -> list[Received] | None:
         spans = [span for span in collector_of_pods.spans if span.trace == trace]
         known = {span.id for span in spans}
-        ended = [span for span in spans if span.name == "publish museum.events" and "completed" in str(span.told)]
-        return spans if ended and all(not span.parent or span.parent in known for span in spans) else None
+        if any(span.parent not in known for span in spans if span.parent):
+            return None
+        ends = [way_to(spans, span) for span in spans if span.name == "publish museum.events"]
+        return spans if any([span.name for span in way if span.kind == "consumer"] == steps for way in ends) else None
 
-    spans = wait_for("the trace", whole, seconds=60)
-    (end, *_) = [span for span in spans if span.name == "publish museum.events" and "completed" in str(span.told)]
-    processed = [span.name for span in way_to(spans, end) if span.kind == "consumer"]
-    assert processed == [f"process museum.interactive.{step}" for step in ("ingest", "preprocess", "embed", "search")]
+    spans = wait_for("all steps in one trace", whole, seconds=60)
     calls = {(span.service, span.name) for span in spans if span.kind == "client"}
     assert {("museum-embed", "Triton infer"), ("museum-search", "Milvus"), ("museum-search", "S3 PUT")} <= calls
 
