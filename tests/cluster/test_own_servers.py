@@ -238,7 +238,7 @@ def test_models_come_from_s3(association: World) -> None:
 
 def test_an_upload_is_one_trace_across_pods(association: World, collector_of_pods: Collector) -> None:
     """From the first trigger to the announcement, with what each function asked of its servers."""
-    trace = association.result(association.ask(jpeg(2)), seconds=120)["trace"]
+    trace = association.result(association.ask(jpeg(777)), seconds=120)["trace"]  # vectors of one seen before are kept
 
     steps = [f"process museum.interactive.{step}" for step in ("ingest", "preprocess", "embed", "search")]
 
