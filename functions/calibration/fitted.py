@@ -19,6 +19,8 @@ from functions.catalogue.threshold import MIN_STRANGERS, Tail, fit
 
 QUANTILES = 200
 """Scores of own objects that are kept: each stands for half a per cent of the photos."""
+TWICE = 20
+"""Pairs of objects with one photo that are named."""
 SEVERAL = "import further photos of objects that have one (several rows with one object_id)"
 
 Category = Callable[[Record], str]
@@ -63,6 +65,7 @@ def fitted(
         others=tried("others", lambda: tail_of(tops(sample), sample.rows, "other objects"), "import more objects"),
         twins=tried("twins", lambda: twins_of(sample), SEVERAL),
         votes=tried("class", lambda: votes.fitted(sample), "import records with their class"),
+        twice=tuple(sample.twice[:TWICE]),
         missing=missing,
     )
     laws: list[tuple[str, Callable[[Sample], Likeness], str]] = [

@@ -144,6 +144,8 @@ class Calibration:
     likenesses: tuple[Likeness, ...] = ()
     votes: Votes | None = None
     draft: tuple[Drafted, ...] = ()
+    twice: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = ()
+    """Objects (museum, object_id) of two classes with one photo, the first of them: no ``strangers``."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is absent, and what to do."""
 

@@ -196,7 +196,7 @@ def show(made: Calibration) -> None:
         for row in found:
             table.add_row(*map(plain, row))
         console.print(table)
-    for line in unsaid(made):
+    for line in (*unsaid(made), *doubtful(made)):
         console.print(plain(line), style="yellow", soft_wrap=True)
 
 
@@ -214,6 +214,14 @@ def unsaid(made: Calibration) -> list[str]:
         *(f"  {UNSAID[name]}: {reason}" for name, reason in made.missing.items()),
         f"Until then a search shows the most alike objects and their scores, and says nothing of this: {further}.",
     ]
+
+
+def doubtful(made: Calibration) -> list[str]:
+    """Objects of which one photo says that they are one, and the records that they are of two classes."""
+    if not made.twice:
+        return []
+    pairs = [f"  {'/'.join(one)} and {'/'.join(other)}" for one, other in made.twice]
+    return ["the same photo is of two objects of different classes, so one record is wrong, or both are of one object:", *pairs]
 
 
 def lines(made: Calibration) -> list[tuple[str, str, str]]:

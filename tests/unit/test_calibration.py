@@ -284,6 +284,19 @@ def test_two_percent_of_strangers_and_most_own_photos_are_similar() -> None:
     assert verdict(0.99, made, made.size).accepted == made.accepted
 
 
+def test_a_photo_that_two_classes_have_does_not_move_the_limit() -> None:
+    """One object in two records of different classes, as after a card came back with another class: named, and no stranger."""
+    photos = museum(400)
+    again = photo("o0000-again", *photos[0].vectors, TypologyGK="17")
+    before, after = made_of(photos), made_of([*photos, again])
+    assert photos[0].record.class_code != 17
+    assert after.twice == ((("m", "o0000"), ("m", "o0000-again")),)
+    assert before.twice == ()
+    assert before.strangers is not None
+    assert after.strangers is not None
+    assert after.strangers.threshold(after.size) == pytest.approx(before.strangers.threshold(before.size), abs=0.01)
+
+
 def test_a_warning_that_an_object_is_there_is_right_in_95_of_100() -> None:
     """Half of the new photos are of objects that are there, as is assumed; on a half of the objects that was not seen."""
     photos = museum(600)

@@ -195,11 +195,23 @@ def test_each_number_is_printed_with_its_interval_and_ground(monkeypatch: pytest
     assert "120 photos of 60 objects" in shown.get()
 
 
+def test_objects_of_two_classes_with_one_photo_are_named() -> None:
+    """An import that gave a card another class than the draft it came of: whoever runs this has to know."""
+    made = dataclasses.replace(calibrated(catalogue()), twice=((("m", "draft-1"), ("m", "KP-1")),))
+    assert command.doubtful(made)[1:] == ["  m/draft-1 and m/KP-1"]
+    assert command.doubtful(dataclasses.replace(made, twice=())) == []
+
+
 def test_of_nine_objects_it_is_said_what_is_there_what_is_needed_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """In words, without the parts' names; no table of nothing."""
     world = World()
     for number in range(9):
-        world.add(f"o{number}", 4 * number, TypologyGK="5" if number < 5 else "17", Name=f"Предмет {number}")
+        world.add(
+            f"o{number}",
+            4 * number + (200 if number >= 5 else 0),
+            TypologyGK="5" if number < 5 else "17",
+            Name=f"Предмет {number}",
+        )
     world.run(limit=10_000)
     live.write(world.store, "state", world.live())
     made = calibrated(world)
