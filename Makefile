@@ -63,6 +63,7 @@ lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still 
 	@$(COMPILE) pyproject.toml -c requirements/local.txt -o requirements/functions.txt
 	@$(COMPILE) --no-deps requirements/milvus.in -o requirements/milvus.txt
 	@$(COMPILE) requirements/models.in -c requirements/local.txt -o requirements/models.txt
+	@$(COMPILE) --python-version 3.12 requirements/engine.in -c requirements/local.txt -o requirements/engine.txt
 
 upgrade: COMPILE += --upgrade
 upgrade: lock ## the same, with the newest versions

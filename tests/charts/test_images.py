@@ -32,3 +32,12 @@ def test_every_package_is_pinned_by_its_hash() -> None:
     installs = re.findall(r"pip (?:--python \S+ )?(?:install|download)(?:[^&]|\\\n)*", TEXT)
     assert len(installs) >= 5
     assert all("--require-hashes" in one and "--only-binary=:all:" in one for one in installs), installs
+
+
+def test_the_engine_builder_is_given_what_its_script_takes() -> None:
+    """Shelf, photos, repository and models, as the chart gives them; what is refused is served as ONNX, and the pod starts."""
+    script = (Path(__file__).resolve().parents[2] / "infra" / "images" / "museum-engine").read_text()
+    assert "shelf=$1 photos=$2 repository=$3" in script
+    assert re.search(r'plan build "\$model" --or-onnx --shelf "\$shelf" --images "\$photos" --repository "\$repository"', script)
+    assert "requirements/engine.txt" in STAGES["engine"]
+    assert re.findall(r"^USER (.+)$", STAGES["engine"], re.MULTILINE)[-1] == "10001:10001"

@@ -280,6 +280,22 @@ def test_a_gpu_gets_the_plan_and_nvidias_server() -> None:
     assert "--model-repository=/repository/l4" in container["args"]
 
 
+def test_a_plan_is_compiled_where_it_serves_and_kept() -> None:
+    """By an init container with the GPU and the claim; the server reads what that one laid out, and has no claim."""
+    more = ("--set", "triton.gpu.plan.path=,triton.gpu.plan.build.image=registry.example/engine:1,triton.models={quality,fast}")
+    spec = pods(objects("gpu", *more))["Deployment/museum-museum-search-triton"]
+    engine, server = containers(spec)
+    assert engine["image"] == "registry.example/engine:1"
+    assert engine["args"] == ["/plans/shelf", "/plans/photos", "/repository", "quality", "fast"]
+    assert engine["resources"]["limits"]["nvidia.com/gpu"] == 1
+    volumes = {one["name"]: one for one in spec["volumes"]}
+    assert volumes["plans"]["persistentVolumeClaim"] == {"claimName": "plans"}
+    assert "emptyDir" in volumes["repository"]
+    assert {"plans", "repository"} <= {one["name"] for one in engine["volumeMounts"]}
+    assert "plans" not in {one["name"] for one in server["volumeMounts"]}
+    assert "--model-repository=/repository" in server["args"]
+
+
 def test_models_come_from_the_image_unless_they_are_in_s3() -> None:
     """Then the functions image fetches them and Triton's lays them out; S3's credentials are in the first of these alone."""
     plain = pods(objects("minimal"))["Deployment/museum-museum-search-triton"]

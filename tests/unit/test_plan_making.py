@@ -232,3 +232,23 @@ def test_the_report_prints_what_was_kept(
     about.write_text(json.dumps({})[:1])
     with pytest.raises(BuildError, match="no whole plan"):
         CliRunner().invoke(command.plan, arguments, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("more", "status"), [((), 1), (("--or-onnx",), 0)], ids=["a person builds", "a pod starts"])
+def test_a_refused_plan_stops_a_person_and_no_pod(
+    tmp_path: Path,
+    make_here: Callable[[Machine], Made],
+    monkeypatch: pytest.MonkeyPatch,
+    model: Spec,
+    more: tuple[str, ...],
+    status: int,
+) -> None:
+    """ONNX is laid out under the same name: it serves."""
+    refused = make_here(Machine("8.9", change=backwards))
+    monkeypatch.setattr(command.making, "described", lambda _: model)
+    monkeypatch.setattr(command.making, "make", lambda *_: refused)
+    monkeypatch.setattr(command.build, "build", lambda *_: tmp_path / "built")
+    monkeypatch.setattr(command, "this_machine", lambda: Machine("8.9").gpu())
+    monkeypatch.setattr(command, "pictures", lambda _: None)
+    arguments = ["build", "small", "--images", str(tmp_path), "--repository", str(tmp_path / "r"), *more]
+    assert CliRunner().invoke(command.plan, arguments).exit_code == status

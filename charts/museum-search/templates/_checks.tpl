@@ -59,8 +59,8 @@
 {{- end -}}
 {{- if $v.triton.gpu.enabled -}}
 {{- if not $v.triton.gpu.image -}}{{- fail "triton.gpu.enabled: set triton.gpu.image, NVIDIA's server in your registry" -}}{{- end -}}
-{{- if and (eq $v.triton.gpu.form "plan") (or (not $v.triton.gpu.plan.existingClaim) (not $v.triton.gpu.plan.path)) -}}
-{{- fail "triton.gpu.form is plan: set triton.gpu.plan.existingClaim and triton.gpu.plan.path, where `python -m infra.engine.plan build` has laid one out" -}}
+{{- if and (eq $v.triton.gpu.form "plan") (or (not $v.triton.gpu.plan.existingClaim) (not (or $v.triton.gpu.plan.path $v.triton.gpu.plan.build.image))) -}}
+{{- fail "triton.gpu.form is plan: set triton.gpu.plan.existingClaim and triton.gpu.plan.path, where `python -m infra.engine.plan build` has laid one out, or triton.gpu.plan.build.image, which compiles one" -}}
 {{- end -}}
 {{- end -}}
 {{- if and (ne $v.expose.by "none") (not $v.gateway.enabled) -}}{{- fail "expose.by needs gateway.enabled" -}}{{- end -}}

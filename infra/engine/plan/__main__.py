@@ -73,14 +73,15 @@ def parity_command(model: str, candidate: Path | None, images: Path, as_json: bo
 @model_argument
 @images_option
 @click.option("--repository", required=True, type=click.Path(path_type=Path), help="Triton's: what may serve is laid out there.")
+@click.option("--or-onnx", is_flag=True, help="Where the plan is refused, ONNX serves and that is no error.")
 @shelf_option
-def build_command(model: str, images: Path, repository: Path, folder: Path | None) -> None:
+def build_command(model: str, images: Path, repository: Path, or_onnx: bool, folder: Path | None) -> None:
     """Build, compare, keep and lay out a plan for this machine's GPU. A plan that fails is put aside, and ONNX is laid out."""
     gpu, spec = this_machine(), making.described(model)
     click.echo(f"compute capability {gpu.compute_capability}, TensorRT {gpu.tensorrt}; a new plan takes minutes")
     made = making.make(spec, build.build(spec, cache_folder()), repository, gpu, shelf(folder), pictures(images))
     click.echo(f"{made.parity or ''}\n{made.report}kept in {made.folder}")
-    raise SystemExit(1 if made.faults else 0)
+    raise SystemExit(1 if made.faults and not or_onnx else 0)
 
 
 @plan.command("report")
