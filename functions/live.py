@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -37,3 +39,11 @@ def read(store: ObjectStore, bucket: str) -> LiveModel:
 def write(store: ObjectStore, bucket: str, live: LiveModel) -> None:
     """Make a model the live one."""
     store.put(bucket, KEY, msgspec.json.encode(live), content_type="application/json")
+
+
+def settle(store: ObjectStore, bucket: str, *, now: float | None = None, wait: Callable[[float], None] = time.sleep) -> None:
+    """Wait until no process goes on with a model that was switched off a moment ago. ``now`` is the store's clock."""
+    info = store.head(bucket, KEY)
+    age = (time.time() if now is None else now) - info.modified if info else MAX_AGE + 1
+    if age <= MAX_AGE:
+        wait(MAX_AGE + 1 - max(0.0, age))

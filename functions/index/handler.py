@@ -150,7 +150,8 @@ def bring_up_to_date(
     listings: ListingOf,
     buckets: Buckets,
 ) -> Done:
-    """Write the rows that are missing or stale, delete those that S3 no longer has.
+    """Write the rows that are missing or stale, delete those that S3 no longer has, and stale ones whose vectors are now those of
+    another model: in the collection of a model that was switched off nothing stays visible that its record hides.
 
     ``aside`` was gone a moment ago: where it is back its outcome has to say so. ``only_known`` leaves out other photos without a
     row: a record comes right before its photos, which have events of their own.
@@ -165,8 +166,10 @@ def bring_up_to_date(
         rows.upsert(fingerprint, rows_of(usable, now, listing(now, listings)))
     gone = [row for row in existing if (row.key, row.version) not in set(now.photos)]
     written = {row_id(found.bucket, found.key, vector.view) for found in usable for vector in found.vectors}
-    rows.delete(fingerprint, [row.id for row in gone if row.id not in written])
-    return Done(written=bool(usable or gone), gone={(row.key, row.version) for row in gone})
+    embedded_anew = {(found.key, found.version) for found in outcomes} - {(found.key, found.version) for found in usable}
+    stale = [row for row in existing if (row.key, row.version) in embedded_anew]
+    rows.delete(fingerprint, [row.id for row in (*gone, *stale) if row.id not in written])
+    return Done(written=bool(usable or gone or stale), gone={(row.key, row.version) for row in gone})
 
 
 def set_aside(identity: str, store: ObjectStore, buckets: Buckets) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from functions import outcome, queries
@@ -18,21 +19,28 @@ from functions.uploads import common_of, rejected_record
 Ingested = ImageReceived | ImageRemoved | ObjectChanged | Announcement
 
 
-def ingest(event: BucketNotified, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> list[Ingested]:
-    """The events of a notification. One bad record hurts only itself. ``museum`` and ``owner`` are the defaults."""
+def ingest(
+    event: BucketNotified, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str, live: Callable[[], str]
+) -> list[Ingested]:
+    """The events of a notification. One bad record hurts only itself.
+
+    ``museum`` and ``owner`` are the defaults. ``live``: fingerprint, asked of a photo that has vectors already.
+    """
     told = parse(event.body)
-    made = [safely(change, store=store, buckets=buckets, museum=museum, owner=owner) for change in told.changes]
+    made = [safely(change, store=store, buckets=buckets, museum=museum, owner=owner, live=live) for change in told.changes]
     return [one for one in made if one is not None] + [rejected_record(record) for record in told.unreadable]
 
 
-def safely(change: Change, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str) -> Ingested | None:
+def safely(
+    change: Change, *, store: ObjectStore, buckets: Buckets, museum: str, owner: str, live: Callable[[], str]
+) -> Ingested | None:
     """One change's event; a ``Reject`` becomes the event that says so, since its neighbours go on."""
     common = common_of(change, buckets, museum, owner)
     try:
         if change.bucket == buckets.queries:
             return of_query(change, common, parse_query(change.key, museum=museum, owner=owner), store, buckets)
         if change.bucket == buckets.catalogue:
-            return of_catalogue(change, common, parse_catalogue(change.key, museum=museum), store, buckets)
+            return of_catalogue(change, common, parse_catalogue(change.key, museum=museum), store, buckets, live)
         expected = f"{buckets.queries} or {buckets.catalogue}"
         raise Reject("unknown-bucket", f"expected an upload to {expected}, found one to {change.bucket}")
     except Reject as reject:
@@ -61,9 +69,9 @@ def of_query(
 
 
 def of_catalogue(
-    change: Change, common: dict[str, Any], key: CatalogueKey, store: ObjectStore, buckets: Buckets
+    change: Change, common: dict[str, Any], key: CatalogueKey, store: ObjectStore, buckets: Buckets, live: Callable[[], str]
 ) -> ImageReceived | ImageRemoved | ObjectChanged | None:
-    """A record or a known photo: index compares. A new photo: it is embedded."""
+    """A record or a known photo: index compares. A photo that is new, or whose vectors are of another model: it is embedded."""
     if key.kind == "record":
         return ObjectChanged(**common, cause=change.sequencer)
     if change.kind == "removed":
@@ -71,7 +79,11 @@ def of_catalogue(
     known = outcome.read(store, buckets.state, common["upload_id"])
     if known is None or known.status == "failed" or known.code in MOMENTARY:
         return ImageReceived(**common, images=(image_of(change),), cause=change.sequencer)
-    return ObjectChanged(**common, cause=change.sequencer) if known.vectors else None
+    if not known.vectors:
+        return None
+    if known.fingerprint != live():
+        return ImageReceived(**common, images=(image_of(change),), cause=change.sequencer)
+    return ObjectChanged(**common, cause=change.sequencer)
 
 
 def image_of(change: Change) -> Image:

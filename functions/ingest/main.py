@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functions import live
 from functions.adapters.s3 import S3Store
 from functions.events import BucketNotified
 from functions.ingest import handler
@@ -21,4 +22,5 @@ def ingest(event: BucketNotified) -> list[handler.Ingested]:
         buckets=settings.buckets,
         museum=settings.museum_default_museum,
         owner=settings.museum_default_owner,
+        live=lambda: live.read(store, settings.museum_bucket_state).fingerprint,
     )

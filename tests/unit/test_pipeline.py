@@ -21,7 +21,7 @@ from functions.embed.vectors import VectorCache
 from functions.events import BucketNotified, QueryEmbedded, Vector, upload_id
 from functions.gateway.hooks import notified
 from functions.ports import IndexRow, Match
-from functions.reconcile import Sweep
+from functions.reconcile import Sweep, everything
 from functions.search import handler as search
 from tests.unit.world import BUCKETS, FINGERPRINT, World
 
@@ -573,6 +573,46 @@ def test_a_query_of_a_model_that_was_switched_off_is_searched_in_its_own_collect
         world.rows.upsert(other, [(row_of("decoy", "a.jpg"), np.array([1, 0], np.float32))])
     world.run()
     assert [hit["object_id"] for hit in world.result(query)["hits"]] == ["vase"]
+
+
+def another_model(world: World) -> str:
+    """Is made live, and the catalogue raised again."""
+    world.live_fingerprint = "e" * 64
+    world.encoder.serves.add(world.live_fingerprint)
+    for missing in everything(world.store, BUCKETS):
+        world.queue.append((BucketNotified.TYPE, BucketNotified(body=notification(missing.change))))
+    world.run()
+    return world.live_fingerprint
+
+
+def test_a_rebuild_embeds_what_the_live_model_has_not_seen() -> None:
+    """Once: another rebuild embeds nothing, and the collection of the model before is there for the way back."""
+    world = World()
+    world.add("vase", 10)
+    world.add("coin", 200)
+    world.run()
+    other = another_model(world)
+    assert world.hits(10)[0] == "vase"
+    runs = world.encoder.runs
+    another_model(world)
+    assert world.encoder.runs == runs
+    assert (world.rows.count(other), world.rows.count(FINGERPRINT)) == (2, 2)
+    world.live_fingerprint = FINGERPRINT
+    assert world.hits(200)[0] == "coin"
+
+
+def test_what_a_record_hides_is_hidden_in_the_collection_of_the_model_before() -> None:
+    """Its rows cannot be written anew, since the outcome has the live model's vectors: they go."""
+    world = World()
+    world.add("vase", 10, PublicationLimit="1")
+    world.add("coin", 200, PublicationLimit="1")
+    world.run()
+    other = another_model(world)
+    world.put("catalogue", record_key("local", "vase"), b'{"PublicationLimit": "0"}')
+    world.run()
+    assert [row.public for row in world.rows.rows(other, "local", "vase")] == [False]
+    assert world.rows.rows(FINGERPRINT, "local", "vase") == []
+    assert len(world.rows.rows(FINGERPRINT, "local", "coin")) == 1
 
 
 def test_a_search_in_an_empty_catalogue_is_completed_with_nothing_similar() -> None:
