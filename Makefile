@@ -5,7 +5,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --py
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean cluster-test kind kind-test kind-down
+.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean images cluster-test kind kind-test kind-down
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ bench: setup-dev ## measure; prints the README's table
 
 docs: setup-dev ## make the pictures of docs/registrar.ru.md with the page itself
 	@.venv/bin/pytest -q tests/e2e/test_guide.py
+
+images: ## build the three images; with REGISTRY=host/path push them and write images.yaml, which names them by digest
+	@$(PYTHON) -m infra.images.release $(REGISTRY)
 
 cluster-test: setup-dev ## test the chart on the one-node cluster of ../shared/cluster, where there is one
 	@tests/cluster/one-node
