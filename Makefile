@@ -54,7 +54,7 @@ kind-test: setup-dev ## test the chart on it, in a namespace of its own
 	@KUBECONFIG=$(CURDIR)/.museum-kind.kubeconfig MUSEUM_TEST_CLUSTER=on .venv/bin/pytest -q -s tests/cluster
 
 kind-down: ## remove it, with its data
-	@kind delete cluster --name museum; rm -f .museum-kind.kubeconfig
+	@kind delete cluster --name museum --kubeconfig .museum-kind.kubeconfig; rm -f .museum-kind.kubeconfig
 
 lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
