@@ -21,7 +21,9 @@ from tests.fixtures.minio import minio_program
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = Path(os.environ.get("MUSEUM_CLUSTER") or ROOT.parent / "shared" / "cluster")
 """The scripts of the one-node cluster; a worktree elsewhere names them."""
-TOLD = told(arguments())
+ARGUMENTS = arguments()
+"""Of the moment when it began: somebody may commit meanwhile."""
+TOLD = told(ARGUMENTS)
 VERSION = TOLD["VERSION"]
 HERE = Path(__file__).parent
 MOST = {"functions": 350, "triton": 500}
@@ -82,7 +84,7 @@ def main(names: list[str]) -> None:
         folder = context(Path(work) / "context")
         for target in TARGETS:
             if not names or target in names:
-                options = (*arguments(), "-f", str(folder / "infra/images/Dockerfile"), "--target", target)
+                options = (*ARGUMENTS, "-f", str(folder / "infra/images/Dockerfile"), "--target", target)
                 build(f"museum-search/{target}:{VERSION}", folder, *options)
                 look(target)
                 weigh(target)
