@@ -261,7 +261,8 @@ class S3Store:
                 except ProtocolError:  # an idle connection that the server closed as it was taken from the pool
                     answer = _read(self._pooled(), method, url, body, sent, at_most)
             except (HTTPError, OSError) as error:
-                raise Unavailable("s3", f"{self._url}: {known_reason(error) or type(error).__name__}") from None
+                said = ": ".join(filter(None, (self._url, type(error).__name__, known_reason(error))))
+                raise Unavailable("s3", said) from None
             span.tell({"http.response.status_code": answer.status})
             return answer
 
