@@ -21,6 +21,7 @@ import functions
 from infra.images import release, sbom
 from tests.charts import helm
 from tests.cluster.images.looked import Image, faults
+from tests.servers import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "infra/images/Dockerfile").read_text()
@@ -39,6 +40,8 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What the script of arguments looks at, with one commit."""
+    if shutil.which("git") is None:
+        missing("no git: apt-get install git")
     for file in ("infra/images/arguments", "functions/__init__.py"):
         (tmp_path / file).parent.mkdir(parents=True)
         shutil.copy(ROOT / file, tmp_path / file)

@@ -104,13 +104,14 @@ def test_a_cluster_is_made_once(world: World) -> None:
 
 
 def test_what_is_built_is_told_its_version_loaded_and_installed(world: World) -> None:
-    """Each by a tag of its content, which has no letters at times and still is a text."""
+    """Each by a tag of its content, a text also where it has digits alone, and by the version, for the tests there."""
     world.has(*NEEDED)
     calls = world.calls()
     told = "--build-arg=VERSION=0.1.0"
     for target in ("functions", "triton", "milvus-lite"):
         assert f"docker build -q {told} -f infra/images/Dockerfile --target {target} ." in calls
-        assert any(call.startswith(f"kind load docker-image --name museum museum-search/{target}:") for call in calls)
+        tags = rf"museum-search/{target}:[0-9a-f]{{12}} museum-search/{target}:0\.1\.0"
+        assert any(re.fullmatch(rf"kind load docker-image --name museum {tags}", call) for call in calls)
     assert "docker tag sha256:123456789012ffff museum-search/triton:123456789012" in calls
     assert re.search(
         r" --set-string image\.tag=[0-9a-f]{12},triton\.image\.tag=123456789012,dev\.milvus\.image\.tag=123456789012$", calls[-1]
