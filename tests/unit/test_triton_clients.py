@@ -1,12 +1,15 @@
-"""Clients of Triton that are made anew: with a clock of the test's own, and with servers of gRPC in this process."""
+"""Clients of Triton that are made anew: with a clock of the test's own, and with servers of gRPC and of names in this process."""
 
 from __future__ import annotations
 
 import contextlib
+import socketserver
+import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from socket import inet_aton
 from typing import Any
 
 import grpc
@@ -16,6 +19,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from functions.adapters.triton import RENEWED, Clients, TritonEncoder, connected
 from functions.errors import Unavailable
+from infra.local.part import free_port
 from tests.fixtures.stack import wait_for
 
 FINGERPRINT = "ab" * 32
@@ -179,26 +183,70 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[tuple[Server, int]]:
-    """One on a port of its own."""
+def serving(host: str, port: int) -> Iterator[Server]:
+    """One at this address."""
     held, server = Server(), grpc.server(ThreadPoolExecutor(8))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(held, server)
-    bound = server.add_insecure_port("127.0.0.1:0")
+    assert server.add_insecure_port(f"{host}:{port}") == port
     server.start()
     try:
-        yield held, bound
+        yield held
     finally:
         held.let_go()
         server.stop(None).wait()
 
 
+class Names(socketserver.UDPServer):
+    """A DNS server with one name, as a headless Service's: it means whatever addresses are put here."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__(("127.0.0.1", 0), Question)
+        self.addresses = list(addresses)
+
+    @property
+    def url(self) -> str:
+        """How gRPC is told to ask it, for a name and port."""
+        return f"dns://127.0.0.1:{self.server_address[1]}/triton.museum.test"
+
+
+class Question(socketserver.BaseRequestHandler):
+    """One question: for IPv4 there are answers, for all else there are none."""
+
+    server: Names
+
+    def handle(self) -> None:
+        """Answer it."""
+        asked, socket = self.request
+        end = asked.index(b"\0", 12) + 5
+        (kind,) = struct.unpack(">H", asked[end - 4 : end - 2])
+        found = self.server.addresses if kind == 1 else []
+        head = asked[:2] + struct.pack(">HHHHH", 0x8180, 1, len(found), 0, 0)
+        records = [b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + inet_aton(address) for address in found]
+        socket.sendto(head + asked[12:end] + b"".join(records), self.client_address)
+
+
+@contextlib.contextmanager
+def named(*addresses: str) -> Iterator[Names]:
+    """A name server until the block ends."""
+    with Names(*addresses) as names:
+        thread = threading.Thread(target=names.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield names
+        finally:
+            names.shutdown()
+            thread.join()
+
+
 def test_a_server_that_came_later_is_asked_and_a_request_in_flight_ends_where_it_was() -> None:
-    """As a headless Service's name leads to one more pod: here each client is told what the name means when it is made."""
-    clock, picture = Clock(), np.zeros((1, 4, 4, 3), np.uint8)
-    with serving() as (first, port), serving() as (second, other), ThreadPoolExecutor(1) as pool:
-        ports = [port]
-        encoder = TritonEncoder("triton:8001", "model")
-        encoder._clients = Clients(lambda: connected("ipv4:" + ",".join(f"127.0.0.1:{one}" for one in ports)), clock)
+    """One name, whose addresses become two: the client that is there never asks again, the next one does."""
+    clock, picture, port = Clock(), np.zeros((1, 4, 4, 3), np.uint8), free_port()
+    with contextlib.ExitStack() as running:
+        first, second = (running.enter_context(serving(host, port)) for host in ("127.0.0.1", "127.0.0.2"))
+        names = running.enter_context(named("127.0.0.1"))
+        pool = running.enter_context(ThreadPoolExecutor(1))
+        encoder = TritonEncoder(f"{names.url}:{port}", "model")
+        encoder._clients = Clients(lambda: connected(encoder._url), clock)
 
         def ask() -> int:
             encoder.encode(picture, fingerprint=FINGERPRINT)
@@ -207,8 +255,8 @@ def test_a_server_that_came_later_is_asked_and_a_request_in_flight_ends_where_it
         with first.held():
             waits = pool.submit(ask)
             wait_for("the request", lambda: first.asked or None)
-        ports.append(other)
-        assert ask() == 0, "a client that is not old knows one server"
+        names.addresses.append("127.0.0.2")
+        assert [ask() for _ in range(20)] == [0] * 20, "a client that is not old knows one server"
         clock.seconds += RENEWED
         wait_for("the server that came later", lambda: ask() or None)
         assert not waits.done()
