@@ -5,7 +5,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --py
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean cluster-test kind kind-test kind-down
+.PHONY: help setup setup-dev demo up down test lint bench docs lock upgrade clean images cluster-test kind kind-test kind-down
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ bench: setup-dev ## measure; prints the README's table
 docs: setup-dev ## make the pictures of docs/registrar.ru.md with the page itself
 	@.venv/bin/pytest -q tests/e2e/test_guide.py
 
+images: ## build the three images; with REGISTRY=host/path push them and write images.yaml, which names them by digest
+	@$(PYTHON) -m infra.images.release $(REGISTRY)
+
 cluster-test: setup-dev ## test the chart on the one-node cluster of ../shared/cluster, where there is one
 	@tests/cluster/one-node
 
@@ -51,7 +54,7 @@ kind-test: setup-dev ## test the chart on it, in a namespace of its own
 	@KUBECONFIG=$(CURDIR)/.museum-kind.kubeconfig MUSEUM_TEST_CLUSTER=on .venv/bin/pytest -q -s tests/cluster
 
 kind-down: ## remove it, with its data
-	@kind delete cluster --name museum; rm -f .museum-kind.kubeconfig
+	@kind delete cluster --name museum --kubeconfig .museum-kind.kubeconfig; rm -f .museum-kind.kubeconfig
 
 lock: setup-dev ## write requirements/*.txt anew; keeps the versions that still fit
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt

@@ -24,6 +24,7 @@ from functions.adapters.s3 import S3Store
 from functions.adapters.triton import TritonModels
 from functions.errors import Unavailable
 from functions.ports import ObjectStore, VectorIndex
+from functions.runtime.reasons import reason
 from functions.runtime.settings import Buckets, Settings, load
 from functions.trigger import topology
 from infra.engine import build, spec
@@ -167,7 +168,7 @@ def prepare(settings: Settings, where: topology.TopologySettings, own: PrepareSe
     try:
         _buckets(store, settings, own, say)
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
-        raise topology.NotThere(f"S3 at {settings.aws_endpoint_url} does not answer: {topology.reason(error)}") from None
+        raise topology.NotThere(f"S3 at {settings.aws_endpoint_url} does not answer: {reason(error)}") from None
     except (BotoCoreError, ClientError) as error:
         raise SystemExit(f"S3 at {settings.aws_endpoint_url} cannot be set up: {error}") from None
     state = settings.museum_bucket_state

@@ -10,4 +10,5 @@ pytest_plugins = [
     "tests.fixtures.graphs",
     "tests.fixtures.collector",
     "tests.fixtures.issuer",
+    "tests.fixtures.tls",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +36,7 @@ class Listening(ThreadingHTTPServer):
 
     daemon_threads = True
     content_type = "text/plain"
+    scheme = "http"
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__((host, 0), _Handler)
@@ -45,9 +47,11 @@ class Listening(ThreadingHTTPServer):
 
     @classmethod
     @contextlib.contextmanager
-    def listening(cls, host: str = "127.0.0.1") -> Iterator[Self]:
-        """In a thread of its own, until the block ends."""
+    def listening(cls, host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> Iterator[Self]:
+        """In a thread of its own, until the block ends; behind TLS where a certificate is given."""
         with cls(host) as server:
+            if tls:
+                server.socket, server.scheme = tls.wrap_socket(server.socket, server_side=True), "https"
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             yield server
@@ -57,4 +61,4 @@ class Listening(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Its address, as this machine knows it."""
-        return f"http://{self.server_address[0]!s}:{self.server_port}/"
+        return f"{self.scheme}://{self.server_address[0]!s}:{self.server_port}/"

@@ -25,6 +25,7 @@ from functions.adapters.sigv4 import Keys, encoded_path, encoded_query, signed
 from functions.errors import Reject, Retry, Unavailable
 from functions.ports import ObjectInfo, StoredObject
 from functions.runtime import tracing
+from functions.runtime.reasons import known_reason
 from functions.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -260,7 +261,8 @@ class S3Store:
                 except ProtocolError:  # an idle connection that the server closed as it was taken from the pool
                     answer = _read(self._pooled(), method, url, body, sent, at_most)
             except (HTTPError, OSError) as error:
-                raise Unavailable("s3", f"{self._url}: {type(error).__name__}") from None
+                said = ": ".join(filter(None, (self._url, type(error).__name__, known_reason(error))))
+                raise Unavailable("s3", said) from None
             span.tell({"http.response.status_code": answer.status})
             return answer
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -24,28 +27,71 @@ TIMEOUT = 25.0
 """Seconds for one batch: Triton's own queue gives up after 20."""
 CONTROL = 120.0
 """Seconds for loading a model: 3 on an idle machine."""
+RENEWED = 60.0
+"""Seconds for which one client is used: a server that was added then waits no longer for its share of the requests."""
 MAX_BATCH = 8
 PRIORITY: Mapping[Lane, int] = {"interactive": 1, "bulk": 2}
 """Triton's levels, the lower one first. Where both lanes wait, a person's photo is next, and an import fills what is left."""
 
 
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A client, since when, and how many requests are in it."""
+
+    client: InferenceServerClient
+    since: float
+    requests: int = 0
+
+
+class Clients:
+    """One client for all threads, made on first use since gRPC does not survive a fork, and made anew after ``RENEWED`` s.
+
+    gRPC looks a name up again only when a connection breaks: a server that came later would never be asked. An old client goes
+    with its last request. A new one takes over the connections that are still good, so it costs one look-up.
+    """
+
+    def __init__(self, make: Callable[[], InferenceServerClient], now: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
+        self._now = now
+        self._lock = threading.Lock()
+        self._current: _Held | None = None
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[InferenceServerClient]:
+        """The client for one request, which stays open until the block ends."""
+        held = self._take()
+        try:
+            yield held.client
+        finally:
+            self._give_back(held)
+
+    def _take(self) -> _Held:
+        with self._lock:
+            old = self._current
+            if old is None or self._now() - old.since >= RENEWED:
+                self._current = _Held(self._make(), self._now())
+                if old is not None and not old.requests:
+                    old.client.close()
+            held = self._current
+            assert held is not None
+            held.requests += 1
+            return held
+
+    def _give_back(self, held: _Held) -> None:
+        with self._lock:
+            held.requests -= 1
+            if held is not self._current and not held.requests:
+                held.client.close()
+
+
 class TritonEncoder:
-    """A model that Triton serves. One long-lived client a process, made on first use since gRPC does not survive a fork."""
+    """A model that Triton serves, wherever its name leads: to each of several servers in turn."""
 
     def __init__(self, url: str, model: str, *, timeout: float = TIMEOUT) -> None:
         self._url = url
         self._model = model
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._made: InferenceServerClient | None = None
-
-    @property
-    def client(self) -> InferenceServerClient:
-        """The gRPC client."""
-        with self._lock:
-            if self._made is None:
-                self._made = connected(self._url)
-            return self._made
+        self._clients = Clients(lambda: connected(url))
 
     def encode(self, pixels: Pixels, *, fingerprint: str, lane: Lane = "bulk") -> Vectors:
         """See :class:`functions.ports.Encoder`."""
@@ -71,8 +117,9 @@ class TritonEncoder:
         tensor.set_data_from_numpy(np.ascontiguousarray(batch))
         outputs, version = [InferRequestedOutput(name) for name in names], version_of(fingerprint)
         try:
-            with tracing.client("Triton infer", {"museum.model": self._model, "museum.pictures": len(batch)}):
-                answer = self.client.infer(
+            span = tracing.client("Triton infer", {"museum.model": self._model, "museum.pictures": len(batch)})
+            with span, self._clients.one() as client:
+                answer = client.infer(
                     self._model, [tensor], version, outputs, priority=PRIORITY[lane], client_timeout=self._timeout
                 )
         except InferenceServerException as error:

@@ -14,6 +14,8 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError, ChannelClosedByClient
 from pika.spec import Basic, BasicProperties
 
+from functions.runtime.reasons import known_reason
+
 OPEN_TIMEOUT = 10.0
 CONFIRM_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
@@ -165,7 +167,7 @@ class Broker:
         def fail(_connection: AsyncioConnection, error: BaseException | str) -> None:
             broker._ended.set()
             if not opened.done():
-                opened.set_exception(BrokerLost(str(error) or type(error).__name__))
+                opened.set_exception(BrokerLost(known_reason(error) or str(error) or type(error).__name__))
             broker._lose(str(error))
 
         broker._connection = AsyncioConnection(

@@ -23,6 +23,7 @@ from pika.exchange_type import ExchangeType
 
 from functions import pipeline
 from functions.events import LANES
+from functions.runtime.reasons import reason
 from functions.runtime.settings import load, with_credentials
 
 BUCKET_EXCHANGE = "museum.bucket"
@@ -67,15 +68,6 @@ class Policy:
 
 class Mismatch(RuntimeError):
     """What is declared differs from what was declared before: the message names both."""
-
-
-REASONS = {
-    r"not known|name resolution|no address": "no server has this name",
-    r"timed? ?out": "no answer in time",
-    r"connection ?refused": "the connection was refused",
-    r"could not connect": "no connection",
-}
-"""What a library's error says, and how we say it."""
 
 
 class NotThere(SystemExit):
@@ -183,19 +175,15 @@ def _ask(settings: TopologySettings, method: str, what: str, rest: str, body: st
     parts = urlsplit(settings.amqp_url)
     vhost = quote(unquote(parts.path.lstrip("/")) or "/", safe="")
     headers = urllib3.make_headers(basic_auth=f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}")
-    http = urllib3.PoolManager(timeout=5.0, retries=urllib3.Retry(connect=3, backoff_factor=0.5, redirect=False))
+    # other: a certificate that is not trusted will not be at the tenth attempt either, minutes later
+    retries = urllib3.Retry(connect=3, other=0, backoff_factor=0.5, redirect=False)
+    http = urllib3.PoolManager(timeout=5.0, retries=retries)
     url = f"{settings.museum_amqp_api_url.rstrip('/')}/api/{what}/{vhost}{rest if rest.startswith('?') else f'/{rest}'}"
     try:
         return http.request(method, url, body=body or None, headers={**headers, "content-type": "application/json"})
     except urllib3.exceptions.HTTPError as error:
         where = settings.museum_amqp_api_url
         raise NotThere(f"RabbitMQ's management API at {where} does not answer: {reason(error)}. Is its plugin enabled?") from None
-
-
-def reason(error: BaseException) -> str:
-    """Why nobody answered, the same words each time: what libraries raise has addresses of objects in it."""
-    text = repr(error)
-    return next((words for pattern, words in REASONS.items() if re.search(pattern, text, re.IGNORECASE)), type(error).__name__)
 
 
 def _declared(declare_one: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 
 import pytest
 import urllib3
@@ -11,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from functions import pipeline
 from functions.events import LANES, TYPE_PREFIX, BucketNotified, ImageRejected, SearchCompleted
+from functions.runtime.reasons import reason
 from functions.runtime.settings import SettingError, load
 from functions.trigger import topology
 from functions.trigger.consumer import UnknownType
@@ -142,9 +144,21 @@ def test_a_lane_that_does_not_exist_is_refused() -> None:
         ),  # type: ignore[arg-type]
         (socket.gaierror(-2, "Name or service not known"), "no server has this name"),
         (EndpointConnectionError(endpoint_url="http://s3"), "no connection"),
+        (
+            ssl.SSLCertVerificationError(1, "certificate verify failed: unable to get local issuer certificate"),
+            "its certificate is not trusted: the file of SSL_CERT_FILE must have its authority",
+        ),
+        (
+            ssl.SSLCertVerificationError(1, "certificate verify failed: certificate has expired"),
+            "its certificate has expired",
+        ),
+        (
+            ssl.SSLCertVerificationError(1, "certificate verify failed: Hostname mismatch, certificate is not valid for 'a'"),
+            "its certificate is for another name",
+        ),
         (ValueError("0x7fb14f386cd0"), "ValueError"),
     ],
 )
 def test_why_nobody_answered_is_said_in_the_same_words_each_time(error: Exception, said: str) -> None:
     """What libraries raise has addresses of objects in it, and a line that differs is said again each second."""
-    assert topology.reason(error) == said
+    assert reason(error) == said

@@ -14,13 +14,17 @@ from pathlib import Path
 
 import yaml
 
+from infra.images.release import TARGETS, arguments, told
+from tests.cluster.images.looked import Image, faults
 from tests.fixtures.minio import minio_program
 
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = Path(os.environ.get("MUSEUM_CLUSTER") or ROOT.parent / "shared" / "cluster")
 """The scripts of the one-node cluster; a worktree elsewhere names them."""
-OWN = ("functions", "triton", "milvus-lite")
-VERSION = "0.1.0"
+ARGUMENTS = arguments()
+"""Of the moment when it began: somebody may commit meanwhile."""
+TOLD = told(ARGUMENTS)
+VERSION = TOLD["VERSION"]
 HERE = Path(__file__).parent
 MOST = {"functions": 350, "triton": 500}
 """Compressed, in MB."""
@@ -40,9 +44,21 @@ def build(name: str, folder: Path, *options: str) -> None:
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
 
 
+def archive_of(target: str) -> Path:
+    """Where the cluster's script leaves one of ours."""
+    return ARCHIVES / "images" / "own" / f"museum-search-{target}-{VERSION}.tar"
+
+
+def look(target: str) -> None:
+    """End where an image says what it should not, or has it: see :mod:`tests.cluster.images.looked`."""
+    if found := faults(Image.of(archive_of(target)), version=VERSION, revision=TOLD.get("REVISION", "unknown")):
+        sys.exit("\n".join(f"{target}: {fault}" for fault in found))
+    print(f"{target}: labels, user, entry point, packages and paths are as they should be", flush=True)
+
+
 def weigh(target: str) -> None:
     """Say how large an image is as a registry keeps it, at the quickest compression: at most that. Ends where it is too large."""
-    archive = ARCHIVES / "images" / "own" / f"museum-search-{target}-{VERSION}.tar"
+    archive = archive_of(target)
     size, packer = 0, zlib.compressobj(1)
     with archive.open("rb") as file:
         while block := file.read(1 << 20):
@@ -66,10 +82,11 @@ def main(names: list[str]) -> None:
     subprocess.run([CLUSTER / "python-base"], check=True)
     with tempfile.TemporaryDirectory() as work:
         folder = context(Path(work) / "context")
-        for target in OWN:
+        for target in TARGETS:
             if not names or target in names:
-                options = ("-f", str(folder / "infra/images/Dockerfile"), "--target", target)
+                options = (*ARGUMENTS, "-f", str(folder / "infra/images/Dockerfile"), "--target", target)
                 build(f"museum-search/{target}:{VERSION}", folder, *options)
+                look(target)
                 weigh(target)
         if not names or "rabbitmq" in names:
             build(image_of("rabbitmq"), HERE / "rabbitmq")
