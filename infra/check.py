@@ -8,6 +8,8 @@ import time
 import urllib.error
 import urllib.request
 
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The gateway is in the same cluster: a proxy from the environment does not know it."""
 WITHIN = 60.0
 """Seconds in which a gateway that just started must be ready."""
 
@@ -15,7 +17,7 @@ WITHIN = 60.0
 def ready(url: str) -> str | None:
     """Why the gateway is not ready; ``None`` where it is."""
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:  # noqa: S310 - an address of ours
+        with DIRECT.open(f"{url}/readyz", timeout=10) as answer:
             state = json.load(answer)
     except urllib.error.HTTPError as error:
         return f"{url}/readyz answers {error.code}: {error.read(300).decode(errors='replace')}"

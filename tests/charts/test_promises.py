@@ -253,6 +253,32 @@ def test_an_own_authority_and_a_proxy_reach_every_process() -> None:
             assert container["image"].startswith("registry.example:5000/")
 
 
+PROXIED = '{"enabled": true, "endpoint": "https://collector.example"}'
+
+
+def reaching(found: list[Object], cidr: str, port: int) -> set[str]:
+    """Whose policies have a way to a block of addresses by a port."""
+    way = {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"port": port, "protocol": "TCP"}]}
+    policies = of_kind(found, "NetworkPolicy")
+    return {name.removeprefix("museum-museum-search-") for name, one in policies.items() if way in one["spec"].get("egress", [])}
+
+
+def test_the_proxy_is_reached_by_whoever_goes_by_it() -> None:
+    """The gateway, for the issuer's keys; whoever makes spans, where the collector is reached by it; nobody else."""
+    assert reaching(objects("external"), "192.0.2.13/32", 3128) == {"gateway"}
+    traced = objects("external", "--set-json", f"tracing={PROXIED}")
+    assert reaching(traced, "192.0.2.13/32", 3128) == {*IDS, "gateway", "sweep"}
+
+
+def test_a_proxy_is_for_addresses_of_its_kind() -> None:
+    """One of https:// alone is no way to what is http://; without a proxy nobody has one."""
+    plain = PROXIED.replace("https:", "http:")
+    assert reaching(objects("external", "--set-json", f"tracing={plain}"), "192.0.2.13/32", 3128) == {"gateway"}
+    both = ("--set-json", f"tracing={plain}", "--set", "proxy.http=http://proxy.example:8080")
+    assert reaching(objects("external", *both), "192.0.2.13/32", 8080) == {*IDS, "gateway", "sweep"}
+    assert reaching(objects("external", "--set", "proxy.https="), "192.0.2.13/32", 3128) == set()
+
+
 def test_an_image_may_be_named_by_its_digest() -> None:
     """Then no tag counts."""
     assert f"registry.example:5000/museum-search/functions@sha256:{'0' * 64}" in rendered("external")

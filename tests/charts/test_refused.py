@@ -25,6 +25,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a word for a number": ({"gateway.replicas": "two"}, "replicas"),
     "a password in an address": ({"rabbitmq.url": "amqp://user:password@host/"}, "rabbitmq.url"),
     "two Secrets of one server": ({"dev.rabbitmq.enabled": True}, "both set"),
+    "a password for the proxy": ({"proxy.http": "http://user:password@proxy.example"}, "proxy.http"),
     "a long name": ({"fullnameOverride": "a" * 32}, "fullnameOverride"),
     "a long function": (
         {"functions.a-function-of-many-words-and-more": OTHER},
