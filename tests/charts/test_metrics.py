@@ -8,14 +8,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from functions.cli import sweeping
 from functions.gateway import metrics as gateway_metrics
 from functions.trigger import status
-from tests.charts.helm import CHART, KEDA, Object, objects, of_kind, run
+from tests.charts.helm import CHART, KEDA, Object, containers, environment, objects, of_kind, pods, run
 
-MADE_BY = (gateway_metrics, status)
+MADE_BY = (gateway_metrics, status, sweeping)
 """Where they are made: importing these fills the registry."""
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 OF_OTHERS = {
@@ -49,9 +51,9 @@ def named(expression: str) -> set[str]:
     return set(re.findall(r"(?<![\w.$])[a-zA-Z_]\w*\b(?!\s*\()", expression))
 
 
-def rules() -> list[Object]:
+def rules(*arguments: str) -> list[Object]:
     """The alerts."""
-    found: list[Object] = of_kind(objects("everything"), "PrometheusRule")["museum"]["spec"]["groups"][0]["rules"]
+    found: list[Object] = of_kind(objects("everything", *arguments), "PrometheusRule")["museum"]["spec"]["groups"][0]["rules"]
     return found
 
 
@@ -80,6 +82,34 @@ def test_a_panel_asks_for_metrics_that_there_are() -> None:
         for target in panel["targets"]:
             assert named(target["expr"]), panel["title"]
             assert named(target["expr"]) <= ours() | OF_OTHERS, panel["title"]
+
+
+def test_the_sweep_is_scraped_and_watched() -> None:
+    """By the port that it is told, which Prometheus alone reaches; without a sweep nobody is called for one."""
+    sweep = containers(pods(objects("everything"))["Deployment/museum-sweep"])[-1]
+    (port,) = sweep["ports"]
+    assert environment(sweep)["MUSEUM_STATUS_PORT"] == str(port["containerPort"])
+    assert sweep["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
+    (way,) = of_kind(objects("everything"), "NetworkPolicy")["museum-sweep"]["spec"]["ingress"]
+    assert {"port": port["containerPort"], "protocol": "TCP"} in way["ports"]
+    assert [rule["alert"] for rule in rules() if "Sweep" in rule["alert"]] == ["MuseumSweepStopped", "MuseumSweepDoesNotLook"]
+    assert not [rule for rule in rules("--set", "sweep.enabled=false") if "Sweep" in rule["alert"]]
+
+
+@pytest.mark.parametrize("name", ["everything", "kind"])
+def test_each_port_of_metrics_has_its_monitor(name: str) -> None:
+    """A PodMonitor's endpoints are names of ports; each pod has one of them, but those that tell nothing."""
+    found = objects(name, "--set", "metrics.monitors=true")
+    (monitor,) = of_kind(found, "PodMonitor").values()
+    scraped = {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]}
+    assert scraped == {"status", "metrics"}
+    silent = ("milvus", "minio", "topology", "test")
+    for who, spec in pods(found).items():
+        ports = {port["name"] for container in containers(spec) for port in container.get("ports", [])}
+        assert bool(ports & scraped) == (not any(part in who.rpartition("/")[2] for part in silent)), who
+    (gateway,) = of_kind(found, "ServiceMonitor").values()
+    service = of_kind(found, "Service")[gateway["metadata"]["name"]]
+    assert {end["port"] for end in gateway["spec"]["endpoints"]} <= {port["name"] for port in service["spec"]["ports"]}
 
 
 def test_the_trials_rabbitmq_tells_of_each_queue() -> None:
