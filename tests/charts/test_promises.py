@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -277,6 +278,26 @@ def test_a_proxy_is_for_addresses_of_its_kind() -> None:
     both = ("--set-json", f"tracing={plain}", "--set", "proxy.http=http://proxy.example:8080")
     assert reaching(objects("external", *both), "192.0.2.13/32", 8080) == {*IDS, "gateway", "sweep"}
     assert reaching(objects("external", "--set", "proxy.https="), "192.0.2.13/32", 3128) == set()
+
+
+def test_counts_of_all_pods_are_in_a_redis_that_the_gateway_reaches() -> None:
+    """And the images have a client of it, which ``limits`` alone does not bring."""
+    assert reaching(objects("external"), "192.0.2.14/32", 6380) == {"gateway"}
+    packages = (ROOT.parent / "requirements" / "functions.txt").read_text()
+    assert re.search(r"^redis==", packages, re.MULTILINE)
+
+
+def test_tokens_of_programs_may_come_after_people_of_an_issuer() -> None:
+    """Then the Secret may be without them; where there is no issuer, nobody could sign in, and the pod says what is missing."""
+
+    def volume(name: str, *more: str) -> Object:
+        spec = pods(objects(name, *more))["Deployment/museum-museum-search-gateway"]
+        found: Object = next(one["secret"] for one in spec["volumes"] if one["name"] == "tokens")
+        return found
+
+    item = {"secretName": "gateway", "items": [{"key": "tokens.json", "path": "tokens.json"}]}
+    assert volume("minimal") == item
+    assert volume("external", "--set", "gateway.tokens=true") == item | {"optional": True}
 
 
 def test_an_image_may_be_named_by_its_digest() -> None:

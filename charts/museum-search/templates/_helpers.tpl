@@ -276,7 +276,7 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- include "museum.throughProxy" (list $root $root.Values.tracing.endpoint) }}
 {{- end }}
 {{- else if eq . "limits" }}
-{{- include "museum.way" (list $root false "" (list) (list $root.Values.gateway.limits.storage) (list)) }}
+{{- include "museum.way" (list $root false "" $root.Values.gateway.limits.peers (list $root.Values.gateway.limits.storage) (list)) }}
 {{- end }}
 {{- end }}
 {{- end -}}
