@@ -84,6 +84,42 @@ def test_a_panel_asks_for_metrics_that_there_are() -> None:
             assert named(target["expr"]) <= ours() | OF_OTHERS, panel["title"]
 
 
+def test_the_dashboard_is_of_one_namespace() -> None:
+    """Its variable is one that is there, and each metric of ours and of Triton is by it; a RabbitMQ may be anywhere."""
+    variables = {variable["name"]: variable for variable in dashboard()["templating"]["list"]}
+    assert named(variables["namespace"]["query"]["query"].removeprefix("label_values(").partition(",")[0]) <= ours()
+    for panel in dashboard()["panels"]:
+        assert panel["datasource"] == {"uid": "${datasource}"}
+        for target in panel["targets"]:
+            selectors = re.findall(r"(\w+)\{([^}]*)\}", target["expr"])
+            assert selectors
+            for metric, selector in selectors:
+                assert metric.startswith("rabbitmq_") or 'namespace=~"$namespace"' in selector, panel["title"]
+    identities = [panel["id"] for panel in dashboard()["panels"]]
+    assert len(identities) == len(set(identities))
+
+
+def test_labels_that_are_asked_for_are_there() -> None:
+    """A metric of ours by a label that it has not is an alert that never comes. Namespace and pod are Prometheus's."""
+    known = {name: set(collector._labelnames) for collector, names in REGISTRY._collector_to_names.items()
+             if hasattr(collector, "_labelnames") for name in names}  # fmt: skip
+    asked = [rule["expr"] for rule in rules()] + [
+        target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]
+    ]
+    found = [(name, selector) for text in asked for name, selector in re.findall(r"(museum_\w+)\{([^}]*)\}", text)]
+    assert found
+    for name, selector in found:
+        labels = set(re.findall(r"(\w+)[=!]~?\"", selector))
+        assert labels <= known[name] | {"namespace", "pod"}, name
+
+
+def test_an_alert_of_the_gateway_is_there_where_it_is() -> None:
+    """Its readiness is no error."""
+    (rule,) = [rule for rule in rules() if rule["alert"] == "MuseumGatewayErrors"]
+    assert rule["expr"].count('call!~"/readyz|/healthz|/metrics"') == 2
+    assert "MuseumGatewayErrors" not in {rule["alert"] for rule in rules("--set", "gateway.enabled=false,expose.by=none")}
+
+
 def test_the_sweep_is_scraped_and_watched() -> None:
     """By the port that it is told, which Prometheus alone reaches; without a sweep nobody is called for one."""
     sweep = containers(pods(objects("everything"))["Deployment/museum-sweep"])[-1]

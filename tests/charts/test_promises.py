@@ -313,11 +313,6 @@ def test_each_alert_says_what_to_do() -> None:
         assert {"summary", "runbook"} <= set(rule["annotations"])
 
 
-def test_the_dashboard_is_json() -> None:
-    """Grafana takes nothing else."""
-    assert json.loads(of_kind(objects("everything"), "ConfigMap")["museum-dashboard"]["data"]["museum-search.json"])["panels"]
-
-
 def test_a_gpu_gets_the_plan_and_nvidias_server() -> None:
     """No init container writes what a claim has."""
     spec = pods(objects("gpu"))["Deployment/museum-museum-search-triton"]
