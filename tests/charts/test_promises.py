@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from functions import pipeline
 from functions.events import LANES
@@ -120,6 +122,50 @@ def test_no_secret_is_in_any_manifest(name: str) -> None:
                     assert isinstance(value, dict) == (secret or variable == "RABBITMQ_USER" or isinstance(value, dict))
                     assert not secret or "secretKeyRef" in value
                     assert "://" not in str(value) or "@" not in str(value) or "$(RABBITMQ_PASSWORD)@" in str(value)
+
+
+CREDENTIALS = [
+    r"://[^/\s\"']+@",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"\beyJ[\w-]{10,}\.",
+    r"(?i)\b(?:password|passwd|secret[_-]?(?:access[_-]?)?key|session[_-]?key|token|authorization)[\"']?\s*[:=]\s*[\"']?[^\s\"'{}$,]{4,}",
+]
+"""How a credential is written: in an address, a key, a token, after its name."""
+FROM_SECRETS = "://$(RABBITMQ_USER):$(RABBITMQ_PASSWORD)@"
+"""Kubernetes puts them in, in the container alone."""
+
+
+def credentials(text: str) -> list[str]:
+    """What looks like one."""
+    return [found for pattern in CREDENTIALS for found in re.findall(pattern, text.replace(FROM_SECRETS, "://"))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amqp://user:secret@host/", "redis://:secret@host", "-----BEGIN RSA PRIVATE KEY-----", "id: AKIAIOSFODNN7EXAMPLE",
+        "Bearer eyJhbGciOiJIUzI1NiJ9.x.y", "--password=hunter22", '"secret_key": "abcdef"', "token: abcdefgh",
+    ],
+)  # fmt: skip
+def test_a_credential_is_recognised(text: str) -> None:
+    """Else nothing would be found below."""
+    assert credentials(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_credential_is_in_any_text_but_a_secrets(name: str) -> None:
+    """Arguments, annotations and ConfigMaps are read by whoever looks at the namespace; what a Secret holds is there alone."""
+    found = objects(name)
+    texts = {
+        f"{one['kind']}/{one['metadata']['name']}": yaml.safe_dump(one, width=10000) for one in found if one["kind"] != "Secret"
+    }
+    assert {who: credentials(text) for who, text in texts.items() if credentials(text)} == {}
+    held = {value for one in found if one["kind"] == "Secret" for value in one["data"].values() if len(value) > 16}
+    assert bool(held) == (name in ("kind", "everything"))
+    for value in held:
+        plain = base64.b64decode(value).decode()
+        assert not [who for who, text in texts.items() if value in text or plain in text]
 
 
 @pytest.mark.parametrize("name", NAMES)
