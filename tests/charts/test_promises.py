@@ -129,7 +129,7 @@ CREDENTIALS = [
     r"-----BEGIN [A-Z ]*PRIVATE KEY",
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
     r"\beyJ[\w-]{10,}\.",
-    r"(?i)\b(?:password|passwd|secret[_-]?(?:access[_-]?)?key|session[_-]?key|token|authorization)[\"']?\s*[:=]\s*[\"']?[^\s\"'{}$,]{4,}",
+    r"(?i)(?:\b|_)(?:pass(?:word|wd)?|secret[_-]?(?:access[_-]?)?key|session[_-]?key|token|authorization)[\"']?\s*[:=]\s*[\"']?[^\s\"'{}$,]{4,}",
 ]
 """How a credential is written: in an address, a key, a token, after its name."""
 FROM_SECRETS = "://$(RABBITMQ_USER):$(RABBITMQ_PASSWORD)@"
@@ -146,6 +146,7 @@ def credentials(text: str) -> list[str]:
     [
         "amqp://user:secret@host/", "redis://:secret@host", "-----BEGIN RSA PRIVATE KEY-----", "id: AKIAIOSFODNN7EXAMPLE",
         "Bearer eyJhbGciOiJIUzI1NiJ9.x.y", "--password=hunter22", '"secret_key": "abcdef"', "token: abcdefgh",
+        "default_pass = hunter22",
     ],
 )  # fmt: skip
 def test_a_credential_is_recognised(text: str) -> None:
