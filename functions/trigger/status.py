@@ -17,7 +17,7 @@ SECONDS = Histogram(
 )
 WAITED = Histogram(
     "museum_waited_seconds",
-    "Seconds from an event's time to its first arrival at a trigger: how old work is. A bucket's notifications tell no time.",
+    "Seconds from an event's time, or a bucket's change that it tells of, to its first arrival at a trigger: how old work is.",
     ["function", "lane"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400),
 )

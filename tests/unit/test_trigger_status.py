@@ -76,6 +76,27 @@ def test_it_is_told_how_long_work_has_waited() -> None:
     assert arrives("") == arrives("yesterday") == arrives("2026-01-01T00:00:00") == (0, 0)
 
 
+def test_a_buckets_notification_tells_when_it_happened() -> None:
+    """It is no CloudEvent; one without a time, or that is no JSON, tells nothing."""
+    settings = TriggerSettings(museum_amqp_url="", museum_lane="bulk", museum_functions="")
+    consumer = Consumer(work_of(pipeline.BY_NAME["ingest"], "http://x", settings), None, None, None)  # type: ignore[arg-type]
+    labels = {"function": "ingest", "lane": "bulk"}
+
+    def count() -> float:
+        return REGISTRY.get_sample_value("museum_waited_seconds_count", labels) or 0.0
+
+    before = count()
+    for body in (
+        b'{"Records": [{"eventTime": "2026-01-01T00:00:00.000Z"}]}',
+        b'{"Records": []}',
+        b'{"Records": [{}]}',
+        b"[]",
+        b"no",
+    ):
+        consumer._job(Message(1, {}, "application/json", body, False))
+    assert count() == before + 1
+
+
 def test_it_is_ready_while_it_is_connected_and_alive_always() -> None:
     """A pod whose RabbitMQ is away is not restarted for it."""
 
