@@ -54,9 +54,11 @@ class Listening(ThreadingHTTPServer):
                 server.socket, server.scheme = tls.wrap_socket(server.socket, server_side=True), "https"
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
-            yield server
-            server.shutdown()
-            thread.join()
+            try:
+                yield server
+            finally:  # a test that fails must end too
+                server.shutdown()
+                thread.join()
 
     @property
     def url(self) -> str:

@@ -299,6 +299,7 @@ def make_client(settings: Settings) -> S3Client:
         retries={"max_attempts": 1, "mode": "standard"},
         max_pool_connections=CONNECTIONS,
         s3={"addressing_style": "path"},
+        proxies={},  # as the pool has none: no policy lets a proxy through for S3
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

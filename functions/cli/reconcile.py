@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from functions.adapters.outbox import Outbox
 from functions.adapters.s3 import S3Store
 from functions.bucket_events import notification
 from functions.cli.common import json_option, printable, settings_of, state_option
+from functions.cli.sweeping import Status
 from functions.errors import MuseumError, Unavailable
 from functions.events import BucketNotified, notification_id
 from functions.reconcile import Missing, Sweep, everything
@@ -37,14 +39,16 @@ SAY_EVERY = 10.0
 class Looked:
     """What was looked at, by bucket; says how far it is from time to time, unless nobody waits for it."""
 
-    def __init__(self, *buckets: str, quiet: bool) -> None:
+    def __init__(self, *buckets: str, quiet: bool, moved: Callable[[], None] = lambda: None) -> None:
         self.counts = dict.fromkeys(buckets, 0)
         self._quiet = quiet
+        self._moved = moved
         self._said = time.monotonic()
 
     def __call__(self, bucket: str) -> None:
         """One object more."""
         self.counts[bucket] += 1
+        self._moved()
         if not self._quiet and time.monotonic() - self._said >= SAY_EVERY:
             self._said = time.monotonic()
             click.echo(f"{self}, …", err=True)
@@ -78,7 +82,11 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     tracing.prepare("museum-sweep")
     settings = settings_of(context, state)
     store = S3Store(settings)
-    looked = Looked(settings.museum_bucket_queries, settings.museum_bucket_catalogue, quiet=every is not None)
+    status = Status(pause=every or 0.0)
+    if every is not None and settings.museum_status_port:
+        status.serve(settings.museum_status_port)
+    buckets = (settings.museum_bucket_queries, settings.museum_bucket_catalogue)
+    looked = Looked(*buckets, quiet=every is not None, moved=status.moved)
     sweep = Sweep(store, settings.buckets, looked)
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
@@ -96,12 +104,15 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
         pause = every
         try:
             found = []
+            status.moved()
             looked.anew()
             for one in sweep.due(patient=every is not None):
                 if fix:
                     publish(one, outbox, settings)
                     sweep.raised(one)
+                    status.raised(one.change.kind)
                 found.append(one)
+            status.looked()
             report(found, looked, fix=fix, as_json=as_json, once=every is None)
             if every is not None and fix and time.monotonic() - forgotten >= FORGET_EVERY:
                 forget(store, settings.buckets, now=time.time(), days=settings.museum_keep_days or math.inf)

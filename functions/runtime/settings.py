@@ -65,6 +65,8 @@ class Settings:
     """Whether search compares the first hits' local features with the query's."""
     museum_keep_days: float = 30.0
     """Days after which a query goes, with its photos; 0: never."""
+    museum_status_port: int = 0
+    """Where the sweep answers ``/healthz`` and ``/metrics``, on all addresses. 0: nowhere."""
     museum_write_versions: Literal["current", "previous"] = "current"
     """Event versions to write: ``previous`` during an upgrade, until every consumer reads the current."""
 

@@ -218,6 +218,14 @@ def wrapped(body: bytes, kind: str, *, lane: str, headers: Mapping[str, Any] = {
     return CloudEvent(attributes={**common, **given, "lane": lane}, data=data)
 
 
+def happened(body: bytes) -> str:
+    """When a bucket's change happened, by the first record of its notification; empty where it does not say."""
+    try:
+        return str(read_json(body)["Records"][0]["eventTime"])
+    except (ValueError, TypeError, LookupError):
+        return ""
+
+
 def summary(event: CloudEvent) -> CloudEvent:
     """The copy for observers: the attributes, and of the data its plain values, the longest left out until it fits."""
     try:

@@ -16,11 +16,11 @@ import aiohttp
 from functions.runtime import tracing
 from functions.runtime.attributes import attributes_of, trace_of
 from functions.trigger import settle as s
-from functions.trigger.binding import CloudEvent, carrying, from_amqp, structured, text_of, wrapped, write_json
+from functions.trigger.binding import CloudEvent, carrying, from_amqp, happened, structured, text_of, wrapped, write_json
 from functions.trigger.broker import Broker, Message, NotTaken, Subscription
 from functions.trigger.deliver import deliver
 from functions.trigger.publisher import Publisher, messaging, traced
-from functions.trigger.status import delivered
+from functions.trigger.status import arrived, delivered
 
 log = logging.getLogger("museum.trigger")
 
@@ -178,6 +178,8 @@ class Consumer:
         except ValueError as error:
             event, unreadable = None, str(error)
         brought = event.attributes if event else {name: text_of(value) for name, value in message.headers.items()}
+        if not message.redelivered and not attempts_of(message.headers):
+            arrived(self._work.step, self._work.lane, brought.get("time", "") if event else happened(message.body))
         if event is None:
             event = wrapped(message.body, self._work.wrap or "unreadable", lane=self._work.lane, headers=message.headers)
             unreadable = unreadable or ("" if self._work.wrap else "the message is no CloudEvent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
@@ -13,6 +14,12 @@ SECONDS = Histogram(
     "Seconds from a message's arrival to its end here, waiting for a dependency that is down included.",
     ["function", "lane"],
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+WAITED = Histogram(
+    "museum_waited_seconds",
+    "Seconds from an event's time, or a bucket's change that it tells of, to its first arrival at a trigger: how old work is.",
+    ["function", "lane"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400),
 )
 CONNECTED = Gauge("museum_trigger_connected", "1 while the trigger is connected to RabbitMQ.")
 OUTCOMES = ("done", "retry", "dead", "crashed", "handed back", "unavailable", "connection lost")
@@ -25,6 +32,15 @@ def delivered(function: str, lane: str, outcome: str, seconds: float) -> None:
     DELIVERIES.labels(function, lane, kind).inc()
     if kind in ("done", "retry", "dead"):
         SECONDS.labels(function, lane).observe(seconds)
+
+
+def arrived(function: str, lane: str, made: str) -> None:
+    """Tell how long an event has waited, by its attribute ``time``; one without a time tells nothing."""
+    try:
+        waited = datetime.now(UTC) - datetime.fromisoformat(made)
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return
+    WAITED.labels(function, lane).observe(max(0.0, waited.total_seconds()))
 
 
 def status_application(connected: Callable[[], bool]) -> web.Application:

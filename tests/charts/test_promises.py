@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from functions import pipeline
 from functions.events import LANES
@@ -119,6 +122,51 @@ def test_no_secret_is_in_any_manifest(name: str) -> None:
                     assert isinstance(value, dict) == (secret or variable == "RABBITMQ_USER" or isinstance(value, dict))
                     assert not secret or "secretKeyRef" in value
                     assert "://" not in str(value) or "@" not in str(value) or "$(RABBITMQ_PASSWORD)@" in str(value)
+
+
+CREDENTIALS = [
+    r"://[^/\s\"']+@",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"\beyJ[\w-]{10,}\.",
+    r"(?i)(?:\b|_)(?:pass(?:word|wd)?|secret[_-]?(?:access[_-]?)?key|session[_-]?key|token|authorization)[\"']?\s*[:=]\s*[\"']?[^\s\"'{}$,]{4,}",
+]
+"""How a credential is written: in an address, a key, a token, after its name."""
+FROM_SECRETS = "://$(RABBITMQ_USER):$(RABBITMQ_PASSWORD)@"
+"""Kubernetes puts them in, in the container alone."""
+
+
+def credentials(text: str) -> list[str]:
+    """What looks like one."""
+    return [found for pattern in CREDENTIALS for found in re.findall(pattern, text.replace(FROM_SECRETS, "://"))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amqp://user:secret@host/", "redis://:secret@host", "-----BEGIN RSA PRIVATE KEY-----", "id: AKIAIOSFODNN7EXAMPLE",
+        "Bearer eyJhbGciOiJIUzI1NiJ9.x.y", "--password=hunter22", '"secret_key": "abcdef"', "token: abcdefgh",
+        "default_pass = hunter22",
+    ],
+)  # fmt: skip
+def test_a_credential_is_recognised(text: str) -> None:
+    """Else nothing would be found below."""
+    assert credentials(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_credential_is_in_any_text_but_a_secrets(name: str) -> None:
+    """Arguments, annotations and ConfigMaps are read by whoever looks at the namespace; what a Secret holds is there alone."""
+    found = objects(name)
+    texts = {
+        f"{one['kind']}/{one['metadata']['name']}": yaml.safe_dump(one, width=10000) for one in found if one["kind"] != "Secret"
+    }
+    assert {who: credentials(text) for who, text in texts.items() if credentials(text)} == {}
+    held = {value for one in found if one["kind"] == "Secret" for value in one["data"].values() if len(value) > 16}
+    assert bool(held) == (name in ("kind", "everything"))
+    for value in held:
+        plain = base64.b64decode(value).decode()
+        assert not [who for who, text in texts.items() if value in text or plain in text]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -253,6 +301,52 @@ def test_an_own_authority_and_a_proxy_reach_every_process() -> None:
             assert container["image"].startswith("registry.example:5000/")
 
 
+PROXIED = '{"enabled": true, "endpoint": "https://collector.example"}'
+
+
+def reaching(found: list[Object], cidr: str, port: int) -> set[str]:
+    """Whose policies have a way to a block of addresses by a port."""
+    way = {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"port": port, "protocol": "TCP"}]}
+    policies = of_kind(found, "NetworkPolicy")
+    return {name.removeprefix("museum-museum-search-") for name, one in policies.items() if way in one["spec"].get("egress", [])}
+
+
+def test_the_proxy_is_reached_by_whoever_goes_by_it() -> None:
+    """The gateway, for the issuer's keys; whoever makes spans, where the collector is reached by it; nobody else."""
+    assert reaching(objects("external"), "192.0.2.13/32", 3128) == {"gateway"}
+    traced = objects("external", "--set-json", f"tracing={PROXIED}")
+    assert reaching(traced, "192.0.2.13/32", 3128) == {*IDS, "gateway", "sweep"}
+
+
+def test_a_proxy_is_for_addresses_of_its_kind() -> None:
+    """One of https:// alone is no way to what is http://; without a proxy nobody has one."""
+    plain = PROXIED.replace("https:", "http:")
+    assert reaching(objects("external", "--set-json", f"tracing={plain}"), "192.0.2.13/32", 3128) == {"gateway"}
+    both = ("--set-json", f"tracing={plain}", "--set", "proxy.http=http://proxy.example:8080")
+    assert reaching(objects("external", *both), "192.0.2.13/32", 8080) == {*IDS, "gateway", "sweep"}
+    assert reaching(objects("external", "--set", "proxy.https="), "192.0.2.13/32", 3128) == set()
+
+
+def test_counts_of_all_pods_are_in_a_redis_that_the_gateway_reaches() -> None:
+    """And the images have a client of it, which ``limits`` alone does not bring."""
+    assert reaching(objects("external"), "192.0.2.14/32", 6380) == {"gateway"}
+    packages = (ROOT.parent / "requirements" / "functions.txt").read_text()
+    assert re.search(r"^redis==", packages, re.MULTILINE)
+
+
+def test_tokens_of_programs_may_come_after_people_of_an_issuer() -> None:
+    """Then the Secret may be without them; where there is no issuer, nobody could sign in, and the pod says what is missing."""
+
+    def volume(name: str, *more: str) -> Object:
+        spec = pods(objects(name, *more))["Deployment/museum-museum-search-gateway"]
+        found: Object = next(one["secret"] for one in spec["volumes"] if one["name"] == "tokens")
+        return found
+
+    item = {"secretName": "gateway", "items": [{"key": "tokens.json", "path": "tokens.json"}]}
+    assert volume("minimal") == item
+    assert volume("external", "--set", "gateway.tokens=true") == item | {"optional": True}
+
+
 def test_an_image_may_be_named_by_its_digest() -> None:
     """Then no tag counts."""
     assert f"registry.example:5000/museum-search/functions@sha256:{'0' * 64}" in rendered("external")
@@ -264,11 +358,6 @@ def test_each_alert_says_what_to_do() -> None:
     assert len(rules) >= 5
     for rule in rules:
         assert {"summary", "runbook"} <= set(rule["annotations"])
-
-
-def test_the_dashboard_is_json() -> None:
-    """Grafana takes nothing else."""
-    assert json.loads(of_kind(objects("everything"), "ConfigMap")["museum-dashboard"]["data"]["museum-search.json"])["panels"]
 
 
 def test_a_gpu_gets_the_plan_and_nvidias_server() -> None:

@@ -15,6 +15,10 @@ OTHER = {
     "resources": {"requests": {}, "limits": {"memory": "1Mi"}},
     "lanes": {"interactive": {}},
 }
+OWN_RABBITMQ = {
+    "dev.rabbitmq.enabled": True, "rabbitmq.url": "", "rabbitmq.managementUrl": "", "rabbitmq.existingSecret": "",
+}  # fmt: skip
+OWN_STORE = {"dev.minio.enabled": True, "s3.endpoint": "", "s3.existingSecret": ""}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a key that is misspelt": ({"gatway": {"replicas": 1}}, "gatway"),
     "one below": ({"gateway.replica": 1}, "replica"),
@@ -25,6 +29,28 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a word for a number": ({"gateway.replicas": "two"}, "replicas"),
     "a password in an address": ({"rabbitmq.url": "amqp://user:password@host/"}, "rabbitmq.url"),
     "two Secrets of one server": ({"dev.rabbitmq.enabled": True}, "both set"),
+    "a password for the proxy": ({"proxy.http": "http://user:password@proxy.example"}, "proxy.http"),
+    "an address of RabbitMQ beside its own": (
+        {**OWN_RABBITMQ, "rabbitmq.url": "amqp://host/"}, "rabbitmq.url and dev.rabbitmq.enabled are both set",
+    ),
+    "another management": (
+        {**OWN_RABBITMQ, "rabbitmq.managementUrl": "http://a.b"}, "rabbitmq.managementUrl and dev.rabbitmq.enabled are both set",
+    ),
+    "two stores": ({**OWN_RABBITMQ, **OWN_STORE, "s3.endpoint": "http://a"}, "s3.endpoint and dev.minio.enabled are both set"),
+    "two catalogues": ({"dev.milvus.enabled": True}, "milvus.uri and dev.milvus.enabled are both set"),
+    "a Secret of another Milvus": (
+        {"dev.milvus.enabled": True, "milvus.uri": "", "milvus.existingSecret": "m"},
+        "milvus.existingSecret and dev.milvus.enabled are both set",
+    ),
+    "a lane of more than at most": ({"lanes.bulk.minReplicas": 9}, "minReplicas is 9, above maxReplicas, 8"),
+    "a function's lane of more than at most": (
+        {"functions.embed.lanes.interactive.maxReplicas": 1, "lanes.interactive.minReplicas": 2},
+        "functions.embed in the lane interactive: minReplicas is 2, above maxReplicas, 1",
+    ),
+    "more Tritons than at most": ({"triton.minReplicas": 3}, "triton.minReplicas is 3, above triton.maxReplicas, 2"),
+    "a quota that each pod counts": (
+        {"museums": {"north": {"uploadsPerDay": 10}}}, "museums.north.uploadsPerDay would be counted by each of 2 pods",
+    ),
     "a long name": ({"fullnameOverride": "a" * 32}, "fullnameOverride"),
     "a long function": (
         {"functions.a-function-of-many-words-and-more": OTHER},
@@ -66,13 +92,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a museum that ends with a dot": ({"museums": {"north.": {}}}, "museums.north. cannot name a ConfigMap"),
     "a trial's token of no museum": (
         {
-            "museums": {"north": {}}, "gateway.existingSecret": "", "rabbitmq.existingSecret": "", "s3.existingSecret": "",
-            "dev": {name: {"enabled": True} for name in ("rabbitmq", "minio", "milvus")},
+            **OWN_RABBITMQ, **OWN_STORE, "dev.milvus.enabled": True, "milvus.uri": "",
+            "museums": {"north": {}}, "gateway.existingSecret": "",
         },
         "museums has no \"local\"",
     ),
     "a MinIO that nobody hears": (
-        {"dev.minio.enabled": True, "s3.existingSecret": ""}, "dev.minio.enabled needs dev.rabbitmq.enabled",
+        OWN_STORE, "dev.minio.enabled needs dev.rabbitmq.enabled",
     ),
 }  # fmt: skip
 

@@ -6,23 +6,13 @@ import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.charts.golden import names
 from tests.charts.helm import CHART, HELMS, KEDA, Object, objects, run
-
-FIXED = {
-    "Deployment": ("selector",),
-    "StatefulSet": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
-    "Service": ("clusterIP",),
-    "PersistentVolumeClaim": ("accessModes", "storageClassName", "volumeName"),
-    "ScaledObject": ("scaleTargetRef",),
-}
-"""Of a spec; ScaledObject's may change, and would leave a Deployment that nobody scales."""
-Key = tuple[str, str]
+from tests.charts.released import CI, by_name, fixed, released, version
 
 
 @cache
@@ -38,20 +28,6 @@ def after(name: str, helm: str, *arguments: str) -> list[Object]:
     return [found for found in yaml.load_all(done.stdout, yaml.CSafeLoader) if found]
 
 
-def by_name(found: list[Object]) -> dict[Key, Object]:
-    """The objects by kind and name."""
-    return {(one["kind"], one["metadata"]["name"]): one for one in found}
-
-
-def fixed(found: list[Object]) -> dict[Key, dict[str, Any]]:
-    """What cannot change of each."""
-    return {
-        key: {field: one["spec"].get(field) for field in FIXED[one["kind"]]}
-        for key, one in by_name(found).items()
-        if one["kind"] in FIXED
-    }
-
-
 @pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("name", names())
 def test_the_next_release_can_replace_this_one(name: str, helm: str) -> None:
@@ -62,6 +38,23 @@ def test_the_next_release_can_replace_this_one(name: str, helm: str) -> None:
     for key, one in by_name(before).items():
         if key[0] == "Deployment":
             assert one["spec"]["template"] != by_name(later)[key]["spec"]["template"]
+
+
+@pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize("before", released())
+def test_a_release_can_be_replaced_by_this_chart(before: str, helm: str) -> None:
+    """Each object that it made is there, as it was where nothing may change; by another name data would stay behind."""
+    now = fixed(objects(CI, helm=helm))
+    for key, fields in released()[before].items():
+        assert key in now, f"{before} made {key}"
+        assert {field: value for field, value in now[key].items() if value is not None} == fields, key
+
+
+def test_this_release_is_written_down() -> None:
+    """`python -m tests.charts.released` does it, once a version: the next is compared with it."""
+    assert version() in released()
+    kinds = {kind for kind, _ in released()[version()]}
+    assert {"Deployment", "StatefulSet", "Service", "ScaledObject"} <= kinds
 
 
 @pytest.mark.parametrize("helm", HELMS)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client import REGISTRY
 
 from functions import reconcile as sweeping
 from functions.cli import reconcile as command
+from functions.cli import sweeping as told
 from functions.cli.main import museum
+from functions.errors import Unavailable
+from infra.local.part import free_port
 from tests.unit.world import World
 
 
@@ -38,9 +46,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def run(*words: str) -> Result:
+def run(*words: str, **more: str) -> Result:
     """The command's answer, for servers that the environment names."""
-    return CliRunner(env={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}).invoke(museum, ["reconcile", *words])
+    return CliRunner(env={"AWS_ENDPOINT_URL": "http://127.0.0.1:1", **more}).invoke(museum, ["reconcile", *words])
 
 
 @pytest.mark.usefixtures("world")
@@ -84,3 +92,63 @@ def test_the_stacks_own_sweep_is_silent_while_nothing_is_lost(fix: bool, said: s
     """Its log would have a line a minute."""
     command.report([], command.Looked("queries", "catalogue", quiet=True), fix=fix, as_json=False, once=False)
     assert capsys.readouterr().out == said
+
+
+class Ended(threading.Event):
+    """Is set while the first pause lasts."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """The end."""
+        return True
+
+
+def metric(name: str, **labels: str) -> float:
+    """What the process has told."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_a_sweep_tells_when_it_last_looked_and_what_it_raised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Prometheus asks for it; nothing else answers there."""
+    monkeypatch.setattr(command.threading, "Event", Ended)
+    world.query(20, "lost.jpg")
+    port, before, began = free_port(), metric("museum_sweep_raised_total", kind="created"), time.time()
+    assert run("--fix", "--every", "60", MUSEUM_STATUS_PORT=str(port)).exit_code == 0
+    assert metric("museum_sweep_raised_total", kind="created") == before + 1
+    assert began <= metric("museum_sweep_last_look_timestamp_seconds") <= time.time()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        assert b"museum_sweep_last_look_timestamp_seconds" in answer.read()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+
+
+def test_a_look_that_failed_is_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With S3 or RabbitMQ away its time stays as it was, so that somebody is called."""
+
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("outbox", "it is away")
+
+    monkeypatch.setattr(command.threading, "Event", Ended)
+    monkeypatch.setattr(command, "publish", away)
+    world.query(20, "lost.jpg")
+    before = metric("museum_sweep_last_look_timestamp_seconds")
+    assert "cannot look now" in run("--fix", "--every", "60").stderr
+    assert metric("museum_sweep_last_look_timestamp_seconds") == before
+
+
+def test_a_sweep_that_is_stuck_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its pause and half an hour without an object; a look of many objects moves all the time."""
+    clock = 0.0
+    monkeypatch.setattr(told.time, "monotonic", lambda: clock)
+    status, said = told.Status(pause=60.0), []
+
+    def asked() -> str:
+        list(status.answer({"PATH_INFO": "/healthz"}, lambda line, _: said.append(line)))  # type: ignore[arg-type, func-returns-value, return-value]
+        return said[-1]
+
+    assert asked() == "200 OK"
+    clock = 1800.0 + 60.0
+    assert asked() == "503 Service Unavailable"
+    command.Looked("queries", quiet=True, moved=status.moved)("queries")
+    assert asked() == "200 OK"

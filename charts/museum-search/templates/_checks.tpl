@@ -30,14 +30,18 @@
 {{- if hasKey $claims $claim -}}{{- fail (printf "museums.%s and museums.%s have one claim, %q: a token could mean either" (get $claims $claim) $name $claim) -}}{{- end -}}
 {{- $_ := set $claims $claim $name -}}
 {{- end -}}
-{{- if and $v.dev.rabbitmq.enabled $v.rabbitmq.existingSecret -}}
-{{- fail "rabbitmq.existingSecret and dev.rabbitmq.enabled are both set: the one of dev makes its own Secret" -}}
+{{- range $what, $both := dict "rabbitmq.url" (list "rabbitmq" $v.rabbitmq.url) "rabbitmq.managementUrl" (list "rabbitmq" $v.rabbitmq.managementUrl) "rabbitmq.existingSecret" (list "rabbitmq" $v.rabbitmq.existingSecret) "s3.endpoint" (list "minio" $v.s3.endpoint) "s3.existingSecret" (list "minio" $v.s3.existingSecret) "milvus.uri" (list "milvus" $v.milvus.uri) "milvus.existingSecret" (list "milvus" $v.milvus.existingSecret) -}}
+{{- if and (index $both 1) (index $v.dev (index $both 0)).enabled -}}
+{{- fail (printf "%s and dev.%s.enabled are both set: the one of dev has its own address and Secret. Leave one of them out" $what (index $both 0)) -}}
 {{- end -}}
-{{- if and $v.dev.minio.enabled $v.s3.existingSecret -}}
-{{- fail "s3.existingSecret and dev.minio.enabled are both set: the one of dev makes its own Secret" -}}
 {{- end -}}
 {{- if and $v.dev.minio.enabled (not $v.dev.rabbitmq.enabled) -}}
 {{- fail "dev.minio.enabled needs dev.rabbitmq.enabled: it is told of uploads with that one's Secret" -}}
+{{- end -}}
+{{- range $name, $museum := $v.museums -}}
+{{- if and $museum.uploadsPerDay $v.gateway.enabled (gt (int $v.gateway.replicas) 1) (hasPrefix "memory:" $v.gateway.limits.storage) -}}
+{{- fail (printf "museums.%s.uploadsPerDay would be counted by each of %d pods by itself: set gateway.limits.storage to redis://host:6379/0, or gateway.replicas=1" $name (int $v.gateway.replicas)) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $v.gateway.oidc.issuer (not $v.gateway.oidc.keys) -}}
 {{- fail "gateway.oidc.issuer is set: set gateway.oidc.keys too, the address of its JWKS" -}}
@@ -50,6 +54,9 @@
 {{- end -}}
 {{- if and $v.triton.enabled (not (has $v.models.live $v.triton.models)) -}}
 {{- fail (printf "models.live is %q, and triton.models has %s: the live model must be served, by the same word" $v.models.live (join ", " $v.triton.models)) -}}
+{{- end -}}
+{{- if and $v.triton.enabled (gt (int $v.triton.minReplicas) (int $v.triton.maxReplicas)) -}}
+{{- fail (printf "triton.minReplicas is %d, above triton.maxReplicas, %d" (int $v.triton.minReplicas) (int $v.triton.maxReplicas)) -}}
 {{- end -}}
 {{- if and $v.triton.fingerprints (eq $v.triton.modelSource "image") -}}
 {{- fail "triton.fingerprints are of models in S3: set triton.modelSource=s3, or leave them out" -}}
@@ -70,6 +77,8 @@
 {{- range $lane, $own := $function.lanes -}}
 {{- if not (kindIs "invalid" $own) -}}
 {{- if not (hasKey $v.lanes $lane) -}}{{- fail (printf "functions.%s.lanes has %q: expected one of %s" $name $lane (keys $v.lanes | sortAlpha | join ", ")) -}}{{- end -}}
+{{- $set := include "museum.lane" (dict "root" $ "lane" $lane "own" $own) | fromYaml -}}
+{{- if gt (int $set.minReplicas) (int $set.maxReplicas) -}}{{- fail (printf "functions.%s in the lane %s: minReplicas is %d, above maxReplicas, %d, of its own or of lanes.%s" $name $lane (int $set.minReplicas) (int $set.maxReplicas) $lane) -}}{{- end -}}
 {{- $full := printf "%s-%s-%s" (include "museum.fullname" $) $name $lane -}}
 {{- if gt (len $full) 54 -}}{{- fail (printf "the name %q has %d characters: expected at most 54, since KEDA adds 9. Set fullnameOverride" $full (len $full)) -}}{{- end -}}
 {{- end -}}

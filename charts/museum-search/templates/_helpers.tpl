@@ -38,7 +38,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{/* host and port of an address: (list url default-port) */}}
 {{- define "museum.port" -}}
 {{- $parts := urlParse (index . 0) -}}
-{{- $default := index (dict "http" "80" "https" "443" "amqp" "5672" "amqps" "5671" "redis" "6379") $parts.scheme -}}
+{{- $default := index (dict "http" "80" "https" "443" "amqp" "5672" "amqps" "5671" "redis" "6379" "rediss" "6379") $parts.scheme -}}
 {{- $found := regexFind ":[0-9]+$" $parts.host -}}
 {{- if $found }}{{ trimPrefix ":" $found }}{{ else }}{{ $default }}{{ end -}}
 {{- end -}}
@@ -269,13 +269,22 @@ volumeMounts: {{- include "museum.mounts" $root | nindent 2 }}
 {{- include "museum.way" (list $root $root.Values.triton.enabled "triton" $root.Values.triton.peers (list (printf "http://%s" (include "museum.triton" $root))) (list 8001)) }}
 {{- else if eq . "oidc" }}
 {{- include "museum.way" (list $root false "" $root.Values.gateway.oidc.peers (list $root.Values.gateway.oidc.keys) (list)) }}
+{{- include "museum.throughProxy" (list $root $root.Values.gateway.oidc.keys) }}
 {{- else if eq . "collector" }}
 {{- if $root.Values.tracing.enabled }}
 {{- include "museum.way" (list $root false "" $root.Values.tracing.peers (list $root.Values.tracing.endpoint) (list)) }}
+{{- include "museum.throughProxy" (list $root $root.Values.tracing.endpoint) }}
 {{- end }}
 {{- else if eq . "limits" }}
-{{- include "museum.way" (list $root false "" (list) (list $root.Values.gateway.limits.storage) (list)) }}
+{{- include "museum.way" (list $root false "" $root.Values.gateway.limits.peers (list $root.Values.gateway.limits.storage) (list)) }}
 {{- end }}
+{{- end }}
+{{- end -}}
+{{/* The way to the proxy by which an address is reached, where there is one: (list $ url). noProxy may still say otherwise */}}
+{{- define "museum.throughProxy" -}}
+{{- $root := index . 0 -}}
+{{- with ternary $root.Values.proxy.https $root.Values.proxy.http (hasPrefix "https:" (index . 1)) }}
+{{- include "museum.way" (list $root false "" $root.Values.proxy.peers (list .) (list)) }}
 {{- end }}
 {{- end -}}
 {{/* (list $ ours component peers urls our-ports) */}}
