@@ -66,7 +66,9 @@ class Looked:
 @state_option
 @json_option
 @click.option("--fix", is_flag=True, help="Raise the lost events again.")
-@click.option("--rebuild", is_flag=True, help="Raise the whole catalogue: makes a lost index anew, without embedding.")
+@click.option(
+    "--rebuild", is_flag=True, help="Raise the whole catalogue: makes a lost index anew, and embeds what the live model has not."
+)
 @click.option("--every", type=float, metavar="SECONDS", help="Go on, once in so many seconds.")
 @click.pass_context
 def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: bool, rebuild: bool, every: float | None) -> None:
@@ -77,7 +79,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
       museum reconcile                     say what is missing
       museum reconcile --fix               and mend it
       museum reconcile --fix --every 60    as the stack itself runs it
-      museum reconcile --rebuild           after Milvus was lost
+      museum reconcile --rebuild           after Milvus was lost, or another model was made live
     """
     tracing.prepare("museum-sweep")
     settings = settings_of(context, state)
@@ -91,6 +93,7 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
     outbox = Outbox(settings.museum_outbox_url)
     if rebuild:
         renew(settings)
+        live.settle(store, settings.museum_bucket_state)
         for one in everything(S3Store(settings), settings.buckets):
             publish(one, outbox, settings)
             looked(one.change.bucket)

@@ -156,7 +156,8 @@ def refused(store: ObjectStore, state: str, rows: VectorIndex, wanted: LiveModel
     return (
         f"the catalogue was embedded by {before.model} {before.fingerprint[:12]} and has no vector of "
         f"{wanted.model} {wanted.fingerprint[:12]}: `museum up --detach --state NEW --model {wanted.model}` and then "
-        "`museum import … --state NEW` fill its collection"
+        "`museum import … --state NEW` fill its collection beside this one; made live all the same, `museum reconcile "
+        "--rebuild` embeds the catalogue anew, and until then searches find what is done"
     )
 
 

@@ -77,7 +77,7 @@ def test_a_folder_without_a_repository_is_told_the_version_alone(checkout: Path)
     """As an unpacked archive is, also within somebody else's repository: the Dockerfile then says `unknown`."""
     shutil.rmtree(checkout / ".git")
     assert told(checkout) == {"VERSION": functions.__version__}
-    assert DOCKERFILE.count("ARG REVISION=unknown\n") == len(release.TARGETS)
+    assert DOCKERFILE.count("ARG REVISION=unknown\n") == len([*release.TARGETS, "engine"])
 
 
 def test_the_charts_version_is_the_codes() -> None:

@@ -241,7 +241,7 @@ def test_a_start_with_another_model_asks_the_same_question(world: World) -> None
     """`museum up --model`: refused with the cure unless it is insisted on; without a live model it is the first."""
     store, rows, new = world.site.store, world.site.rows, models.alive(build.read(world.built("new")))
     world.catalogue()
-    with pytest.raises(SystemExit, match=r"fill its collection\. `museum up --activate` switches all the same"):
+    with pytest.raises(SystemExit, match=r"finds? what is done\. `museum up --activate` switches all the same"):
         prepare.switch(store, STATE, rows, new, activate=False)
     assert world.live == world.old.fingerprint
     prepare.switch(store, STATE, rows, new, activate=True)
