@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -16,8 +17,10 @@ from functions.gateway.parts import Parts
 from functions.gateway.problems import Problem, not_found
 from functions.gateway.progress import ID, standing, told_of
 from functions.gateway.queries import Known
-from functions.gateway.shapes import Feedback, History, Listed
-from functions.gateway.shown import top_of
+from functions.gateway.records import hits_now
+from functions.gateway.shapes import Feedback, History, Listed, Top
+from functions.gateway.shown import is_similar, top_of
+from functions.results import Result
 
 Cursor = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
 
@@ -64,18 +67,26 @@ def page(parts: Parts, viewer: Identity, cursor: str | None = None, limit: int =
     ids, more = queries.page(after=cursor, limit=limit if batch is None else LOOKED_AT)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = [known for known in pool.map(queries.known, ids) if known is not None]
-    if batch is not None:
-        found = [known for known in found if known.asked is not None and known.asked.batch == batch]
-    return History(items=[listed(known, viewer, parts) for known in found], next=ids[-1] if more else None)
+        if batch is not None:
+            found = [known for known in found if known.asked is not None and known.asked.batch == batch]
+        items = list(pool.map(lambda known: listed(known, viewer, parts), found))
+    return History(items=items, next=ids[-1] if more else None)
 
 
 def listed(known: Known, viewer: Identity, parts: Parts) -> Listed:
-    """One query, for a list."""
+    """One query, for a list. Reads the first hit's record, since a list is of old results mostly."""
     result = known.result
     return Listed(
         **told_of(known, viewer, parts),
         status=standing(known, parts.watching)[0],
         created=known.asked.created if known.asked else born(known.id),
-        top=top_of(result, viewer.museum, parts.pictures) if result else None,
+        top=top_now(result, viewer, parts) if result and is_similar(result) else None,
         duplicate=any(hit.duplicate and hit.museum == viewer.museum for hit in result.hits) if result else False,
     )
+
+
+def top_now(result: Result, viewer: Identity, parts: Parts) -> Top:
+    """The first hit, as far as it may be seen now."""
+    first = replace(result, hits=result.hits[:1])
+    (now,) = hits_now(first, viewer.museum, parts.published, parts.store, parts.buckets, hits=1)
+    return top_of(first, viewer.museum, parts.pictures, now)

@@ -20,6 +20,7 @@ from functions.gateway.hooks import Confirmed, Raised
 from functions.gateway.identity import Identity, Sessions
 from functions.gateway.limits import Limits
 from functions.gateway.queries import TURN_LIMIT, Queries, owners
+from functions.gateway.records import Published
 from functions.gateway.settings import GatewaySettings
 from functions.gateway.watching import ENDS, Watching
 from functions.ports import Forms, ObjectStore, Publishes
@@ -96,6 +97,7 @@ class Parts:
     confirmed: Confirmed = field(default_factory=Confirmed)
     recent: Recent = field(default_factory=Recent)
     changing: Striped = field(default_factory=Striped)
+    published: Published = field(init=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to end: streams end, and their readers go on with another replica."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -104,6 +106,7 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.watching.heard = self.heard
+        self.published = Published(self.store, self.buckets)
 
     def heard(self, kind: str, data: Any) -> None:
         """A query of somebody's has ended: who waits may go."""

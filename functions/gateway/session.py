@@ -8,6 +8,7 @@ from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.identity import COOKIE, COOKIE_AGE
 from functions.gateway.parts import Parts
 from functions.gateway.problems import not_found
+from functions.gateway.records import FRESH
 from functions.gateway.shapes import Me
 
 CONTENT_TYPES = (
@@ -41,14 +42,17 @@ def calls(parts: Parts) -> list[Call]:
         return response
 
     async def picture(asked: Asked) -> Response:
-        display = parts.pictures.display(asked.params["handle"], asked.identity.museum)
-        found = await in_thread(parts.store.get, parts.buckets.derived, f"{display}{asked.params['size']}")
+        wanted = parts.pictures.read(asked.params["handle"], asked.identity.museum)
+        if wanted.object is not None and not await in_thread(parts.published, *wanted.object):
+            raise not_found("picture")
+        found = await in_thread(parts.store.get, parts.buckets.derived, f"{wanted.display}{asked.params['size']}")
         if found is None:
             raise not_found("picture")
-        headers = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
+        kept = "max-age=86400, immutable" if wanted.object is None else f"max-age={FRESH:.0f}"
+        headers = {"Cache-Control": f"private, {kept}", "X-Content-Type-Options": "nosniff"}
         return Response(found.body, media_type="image/jpeg", headers=headers)
 
-    pattern = {"handle": r"[A-Za-z0-9_.=-]{1,400}", "size": r"(320|1280)\.jpg"}
+    pattern = {"handle": r"[A-Za-z0-9_.=-]{1,3000}", "size": r"(320|1280)\.jpg"}
     return [
         Call(method="GET", path="/api/me", handler=me, gives=Me, does="Who is asking, and what they may send."),
         Call(method="POST", path="/api/session", handler=session, gives=Me,
