@@ -18,7 +18,7 @@ from functions.gateway.problems import Problem, not_found
 from functions.gateway.progress import ID, standing, told_of
 from functions.gateway.queries import Known
 from functions.gateway.records import hits_now
-from functions.gateway.shapes import Feedback, History, Listed, Top
+from functions.gateway.shapes import Erased, Feedback, History, Listed, Top
 from functions.gateway.shown import is_similar, top_of
 from functions.results import Result
 
@@ -35,8 +35,7 @@ def calls(parts: Parts) -> list[Call]:
         queries = parts.queries(asked.identity)
         if await in_thread(queries.known, asked.params["id"]) is None:
             raise not_found("query")
-        await in_thread(queries.erase, asked.params["id"])
-        return Answer(status=204)
+        return Answer(Erased(queries=await in_thread(queries.erase, asked.params["id"])))
 
     async def feedback(asked: Asked) -> Answer:
         given: Feedback = asked.body
@@ -54,8 +53,9 @@ def calls(parts: Parts) -> list[Call]:
     query = {"cursor": Cursor, "limit": Limit, "batch": Annotated[str, msgspec.Meta(max_length=200)]}
     return [
         Call(method="GET", path="/api/queries", handler=history, gives=History, query=query, does="My queries, newest first."),
-        Call(method="DELETE", path="/api/queries/{id}", handler=erase, status=204, pattern=ID,
-             does="Erases a query, its photos and its result."),
+        Call(method="DELETE", path="/api/queries/{id}", handler=erase, gives=Erased, pattern=ID,
+             does="Erases a query, its photos and its result, and with it every query of the same photos: parts of them, and "
+                  "searches within a filter. Answers how many went. What was made of the photos goes within an hour."),
         Call(method="POST", path="/api/queries/{id}/feedback", handler=feedback, takes=Feedback, status=204, pattern=ID,
              does="This hit is the same object, or another: kept with who said it and when."),
     ]  # fmt: skip

@@ -247,6 +247,13 @@ class History(Said, frozen=True, kw_only=True):
     """The cursor of the next page."""
 
 
+class Erased(Said, frozen=True, kw_only=True):
+    """What was erased."""
+
+    queries: int
+    """The query itself, and those of its photos."""
+
+
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Element = Annotated[str, Meta(min_length=1, max_length=40)]
 Texts = Annotated[dict[Element, Text], Meta(max_length=100)]
