@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from functions.errors import MuseumError
 from functions.events import subject_of, topic
 from functions.gateway import metrics
+from functions.gateway.ahead import Ahead
 from functions.gateway.handles import Pictures
 from functions.gateway.hooks import Confirmed, Raised
 from functions.gateway.identity import Identity, Sessions
@@ -98,6 +99,7 @@ class Parts:
     recent: Recent = field(default_factory=Recent)
     changing: Striped = field(default_factory=Striped)
     published: Published = field(init=False)
+    ahead: Ahead = field(default_factory=Ahead)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to end: streams end, and their readers go on with another replica."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)

@@ -82,7 +82,7 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
         now=time.time(),
         expected_ms=parts.recent.whole,
         expected=parts.recent.steps,
-        ahead=ahead(status, stage, parts),
+        ahead=parts.ahead.of(known, parts.queries(viewer), parts.watching) if stage == "waiting" else None,
         code=result.code if result else None,
         step=result.step if result else None,
         scope=asked.scope if asked else "all",
@@ -138,13 +138,6 @@ def standing(known: Known, watching: Watching) -> tuple[Status, Stage]:
     if known.upload is None:
         return "uploading", "uploading"
     return "running", "received" if watching.connected and watching.depth and not any(watching.depth.values()) else "waiting"
-
-
-def ahead(status: Status, stage: Stage, parts: Parts) -> int | None:
-    """How many are before a query that no step has seen yet: what waits in its lane's queues."""
-    if status not in ("running", "waiting") or stage != "waiting" or not parts.watching.connected:
-        return None
-    return sum(parts.watching.depth.values())
 
 
 class QueryStream(Stream):

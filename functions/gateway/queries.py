@@ -193,6 +193,11 @@ class Queries:
         prefix = f"waiting/{self._of}"
         return sorted((info.key.removeprefix(prefix) for info in self._store.list(self._buckets.state, prefix)), reverse=True)
 
+    def before(self, identity: str) -> int:
+        """How many wait longer: an id begins with time backwards, so these come after it."""
+        listed = self._store.list(self._buckets.state, f"waiting/{self._of}", after=self._waiting_key(identity))
+        return sum(1 for _ in listed)
+
     def take_turn(self, identity: str) -> bool:
         """Take one of the owner's turns. False where all are taken by queries that have not ended."""
         mine = msgspec.json.encode({"id": identity, "since": time.time()})

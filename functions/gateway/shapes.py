@@ -210,7 +210,8 @@ class Snapshot(QueryShown, frozen=True, kw_only=True):
     expected: dict[str, float]
     """The same by step."""
     ahead: int | None
-    """Queries that are before this one."""
+    """Queries that are before this one while it waits: hers that wait longer, and those in the queues that were there when it
+    came. In a queue it never rises. ``null`` where it is not known."""
     code: str | None
     step: str | None
     scope: Scope
