@@ -7,6 +7,7 @@ import contextlib
 import logging
 import statistics
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ log = logging.getLogger("museum.gateway")
 
 RECENT = 50
 """Results that the expected time is the median of."""
+ASK_AGAIN = 5.0
+"""Seconds between questions to a store that does not answer, of what need not be known at once."""
 ADMIT_EVERY = 3.0
 """Seconds between looks at what waits and nobody watches."""
 
@@ -181,8 +184,15 @@ class Parts:
             await asyncio.sleep(ADMIT_EVERY)
 
     def say_how_changes_are_kept(self) -> None:
-        """Whether a second gateway beside this one could lose somebody's change of a record: once, in the log."""
-        if not self.store.honours_conditions():
+        """Whether a second gateway beside this one could lose somebody's change of a record: once, in the log. Blocks until the
+        store answers."""
+        while True:
+            try:
+                honours = self.store.honours_conditions()
+                break
+            except MuseumError:
+                time.sleep(ASK_AGAIN)
+        if not honours:
             log.warning(
                 "the S3 server ignores If-Match: changes of records follow each other within this gateway alone, so run one"
             )
