@@ -43,7 +43,7 @@ class Gateway:
         self.table = Table([*calls, *self._own()], door, parts.limits)
         self._page = page_of(parts)
         self._started = False
-        threading.Thread(target=parts.say_how_changes_are_kept, name="conditions", daemon=True).start()
+        threading.Thread(target=parts.prepare, name="prepare", daemon=True).start()
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
