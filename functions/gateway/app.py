@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
-from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, uploading
+from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, slow, uploading
 from functions.gateway.call import Answer, Asked, Call, Table
 from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
 from functions.gateway.limits import Limits
@@ -79,6 +79,7 @@ class Gateway:
     def _start(self) -> None:
         """With the first request, since a function has no other beginning: what runs beside the calls."""
         self._started = True
+        slow.give_up_after(slow.GIVE_UP)
         self.parts.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
