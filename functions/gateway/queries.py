@@ -166,9 +166,11 @@ class Queries:
             self._store.put(self._buckets.state, key, b"", content_type="text/plain")
 
     def close(self, identity: str, asked: Asked) -> None:
-        """Write the query file: from here on the queues have it."""
+        """Write the query file: from here on the queues have it. Unless it was erased meanwhile."""
         self._store.put(self._buckets.queries, asked.key, query_file(asked), content_type=JSON)
         self._store.delete(self._buckets.state, self._waiting_key(identity))
+        if self._store.head(self._buckets.state, self._asked_key(identity)) is None:
+            self._store.delete(self._buckets.queries, asked.key)
 
     def wait(self, identity: str) -> None:
         """It waits for a turn."""
@@ -222,10 +224,7 @@ class Queries:
         prefix = self._again_key(identity)
         others = [info.key.removeprefix(prefix) for info in self._store.list(self._buckets.state, prefix)]
         count = 1 + sum(self.erase(other, settle=settle) for other in others)
-        for info in list(self._store.list(self._buckets.queries, self.prefix(identity))):
-            if not info.key.endswith(QUERY_FILE) and (photo := self._store.get(self._buckets.queries, info.key)) is not None:
-                erased(self._store, self._buckets, photo, settle=settle)
-            self._store.delete(self._buckets.queries, info.key)
+        self._remove(identity, settle)
         if known.upload is not None:
             query = upload_id(self._buckets.queries, known.key, known.upload.version)
             self._store.delete(self._buckets.results, key_of(query))
@@ -235,6 +234,7 @@ class Queries:
         for left in (self._said(identity), prefix):
             for info in list(self._store.list(self._buckets.state, left)):
                 self._store.delete(self._buckets.state, info.key)
+        self._remove(identity, settle)  # what came meanwhile: a photo, or a query file that a replica wrote as its turn came
         return count
 
     def said(self, identity: str) -> dict[str, Verdict]:
@@ -253,6 +253,13 @@ class Queries:
         self._store.put(self._buckets.state, key, msgspec.json.encode(said), content_type=JSON)
 
     # within
+
+    def _remove(self, identity: str, settle: float) -> None:
+        """Remove a query's photos and its file, with a note of each photo."""
+        for info in list(self._store.list(self._buckets.queries, self.prefix(identity))):
+            if not info.key.endswith(QUERY_FILE) and (photo := self._store.get(self._buckets.queries, info.key)) is not None:
+                erased(self._store, self._buckets, photo, settle=settle)
+            self._store.delete(self._buckets.queries, info.key)
 
     def _said(self, identity: str) -> str:
         return f"feedback/{self._of}{identity}/"

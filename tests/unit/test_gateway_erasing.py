@@ -74,6 +74,36 @@ def test_copies_that_are_written_after_the_erasing_go_too(world: GatewayWorld) -
     assert world.keys("derived") == world.keys("state", "erased/") == []
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before its file", "after its file"])
+def test_a_query_whose_turn_comes_while_it_is_erased_stays_erased(
+    world: GatewayWorld, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """A replica gives it its turn, and writes its file, just as another erases it."""
+    query = world.queried(b"photo", wait=True, batch="morning")
+    key = f"{NORTH}/anna/{query}/photos.query.json"
+    world.store.delete("queries", key)
+    queries = world.parts.queries_of(NORTH, "anna")
+    asked = queries.asked(query)
+    assert asked is not None
+    real = world.store.put if before else world.store.delete
+    raced: list[str] = []
+
+    def race(bucket: str, name: str, *given: Any, **more: Any) -> Any:
+        if before and (bucket, name) == ("queries", key) and not raced:
+            raced.append(name)
+            queries.erase(query)
+        done = real(bucket, name, *given, **more)
+        if not before and name == f"queries/{NORTH}/anna/{query}.json" and not raced:
+            raced.append(name)
+            world.store.put("queries", key, b"{}", content_type="application/json")
+        return done
+
+    monkeypatch.setattr(world.store, "put" if before else "delete", race)
+    queries.close(query, asked) if before else queries.erase(query)
+    assert raced
+    assert world.keys("queries") == []
+
+
 def test_a_result_goes_with_its_upload_alone(world: GatewayWorld) -> None:
     """By whomever it was removed; a young one stays, and so does what is no result."""
     kept, gone = world.queried(b"one"), world.queried(b"two", who="colleague")
