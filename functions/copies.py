@@ -9,6 +9,7 @@ all notes: nobody waits for a listing of a catalogue of millions.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import defaultdict
 
 import msgspec
@@ -17,6 +18,8 @@ from functions.ports import ObjectInfo, ObjectStore, StoredObject
 from functions.runtime.settings import Buckets
 
 NOTES = "erased/"
+SETTLE = 120.0
+"""Seconds for which a step may still be at work on a photo that it had read before it was erased: preprocess has 60."""
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,24 +30,28 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
     etag_is_md5: bool
     """Else it tells nothing of the bytes: of an upload in parts, or an encrypted one."""
+    after: float = 0.0
+    """Seconds since the epoch: before, copies may still be written."""
 
 
-def erased(store: ObjectStore, buckets: Buckets, photo: StoredObject) -> None:
-    """Note that a photo is about to be erased."""
-    md5 = hashlib.md5(photo.body, usedforsecurity=False).hexdigest()
-    note = Erased(key=photo.info.key, size=photo.info.size, etag=photo.info.etag, etag_is_md5=photo.info.etag == md5)
+def erased(store: ObjectStore, buckets: Buckets, photo: StoredObject, *, settle: float = SETTLE) -> None:
+    """Note that a photo is about to be erased. ``settle``: seconds for which it may be in a step's hands."""
+    md5, info = hashlib.md5(photo.body, usedforsecurity=False).hexdigest(), photo.info
+    note = Erased(key=info.key, size=info.size, etag=info.etag, etag_is_md5=info.etag == md5, after=time.time() + settle)
     key = f"{NOTES}{hashlib.sha256(photo.body).hexdigest()}.json"
     store.put(buckets.state, key, msgspec.json.encode(note), content_type="application/json")
 
 
-def clear(store: ObjectStore, buckets: Buckets) -> int:
+def clear(store: ObjectStore, buckets: Buckets, *, now: float) -> int:
     """Remove the copies of erased photos that no upload has any more, whoever may see it. Returns of how many photos.
 
-    One listing of both buckets of uploads, and none where nothing was erased.
+    One listing of both buckets of uploads, and none where nothing was erased. A photo that a step may still have in its hands
+    is left to the next time: what it writes later would stay for ever.
     """
     notes = {info.key.removeprefix(NOTES).removesuffix(".json"): info.key for info in store.list(buckets.state, NOTES)}
     found = {digest: store.get(buckets.state, key) for digest, key in notes.items()}
-    wanted = {digest: msgspec.json.decode(one.body, type=Erased) for digest, one in found.items() if one is not None}
+    read = {digest: msgspec.json.decode(one.body, type=Erased) for digest, one in found.items() if one is not None}
+    wanted = {digest: note for digest, note in read.items() if note.after <= now}
     uploads = _of_sizes(store, buckets, {note.size for note in wanted.values()})
     cleared = 0
     for digest, note in wanted.items():

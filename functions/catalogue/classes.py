@@ -63,6 +63,10 @@ LABELS: dict[str, int] = {
 """The hackathon's group labels and other short names in use."""
 
 
+MAX_DIGITS = 9
+"""Of a number that may be a code: Python reads none of more than 4300."""
+
+
 class UnknownClass(ValueError):
     """A class that is none of the 15; the message says what would be."""
 
@@ -82,14 +86,14 @@ _NAMES: dict[str, int] = {
 def class_of(text: str | int) -> MuseumClass:
     """The class for a code, a name or a label; letters' case, ё and spaces do not matter. Raises ``UnknownClass``."""
     wanted = plain(str(text))
-    code: int | None = int(wanted) if wanted.isdecimal() else _NAMES.get(wanted)
+    code: int | None = int(wanted) if wanted.isdecimal() and len(wanted) <= MAX_DIGITS else _NAMES.get(wanted)
     if code is not None and code in RETIRED:
         code = RETIRED[code]
         if code is None:
             raise UnknownClass("class 9 is retired and may be 14 (Редкие книги) or 15 (Документы): write which")
     if code is None or code not in BY_CODE:
         raise UnknownClass(
-            f"{text!r} is none of the 15 classes: write a code ({', '.join(str(item.code) for item in CLASSES)}) "
+            f"{str(text)[:100]!r} is none of the 15 classes: write a code ({', '.join(str(item.code) for item in CLASSES)}) "
             f"or a name such as {CLASSES[3].ru!r}"
         )
     return BY_CODE[code]

@@ -89,7 +89,7 @@ def parse(body: bytes, *, museum: str, object_id: str) -> Record:
     """
     try:
         given = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRecord(f"the record is no JSON: {error}") from None
     if not isinstance(given, dict):
         raise BadRecord(f"expected a JSON object of field names and texts, found {KINDS[type(given)]}")

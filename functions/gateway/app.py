@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
-from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, uploading
+from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, slow, uploading
 from functions.gateway.call import Answer, Asked, Call, Table
 from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
 from functions.gateway.limits import Limits
@@ -38,10 +39,11 @@ class Gateway:
     def __init__(self, parts: Parts, door: Door) -> None:
         self.parts = parts
         calls = all_calls(parts)
-        self.document = openapi.document(calls)
+        self.document = openapi.document(calls, own_root(parts.own))
         self.table = Table([*calls, *self._own()], door, parts.limits)
         self._page = page_of(parts)
         self._started = False
+        threading.Thread(target=parts.prepare, name="prepare", daemon=True).start()
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
@@ -60,6 +62,7 @@ class Gateway:
             return Response("ok\n", media_type="text/plain")
 
         async def ready(_asked: Asked) -> Answer:
+            """Without S3 nothing can be answered. Without announcements all goes on, and streams look each 15 s."""
             await asyncio.to_thread(self.parts.store.head, self.parts.buckets.state, "live.json")
             return Answer({"s3": True, "announcements": self.parts.watching.connected, "streams": self.parts.watching.readers})
 
@@ -76,8 +79,8 @@ class Gateway:
     def _start(self) -> None:
         """With the first request, since a function has no other beginning: what runs beside the calls."""
         self._started = True
+        slow.give_up_after(slow.GIVE_UP)
         self.parts.start()
-        self.parts.later(self.parts.say_how_changes_are_kept)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             before = signal.getsignal(number)
@@ -94,6 +97,11 @@ def all_calls(parts: Parts) -> list[Call]:
     """The calls of all areas."""
     areas = (session, uploading, progress, history, objects, drafts)
     return [call for area in areas for call in area.calls(parts)] + hooks.calls(parts)
+
+
+def own_root(own: GatewaySettings) -> str:
+    """What comes before ``api/`` where browsers reach the calls."""
+    return own.museum_cookie_path.removesuffix("api/") or "/"
 
 
 def door_of(own: GatewaySettings, sessions: Sessions, museums: Museums) -> Door:

@@ -118,6 +118,7 @@ class Table:
         except Problem as problem:
             response = problem.response()
         except Unavailable as error:
+            metrics.AWAY.labels(error.dependency).inc()
             said = f"{error.dependency} does not answer: nothing is lost, try again in a moment"
             response = Problem(503, "unavailable", said, headers={"Retry-After": "2"}).response()
         except Reject as reject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -34,23 +35,34 @@ def object_of(handle: str) -> tuple[str, str]:
     return museum, object_id
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a handle is of."""
+
+    display: str
+    """Prefix of its copies in the derived bucket."""
+    object: tuple[str, str] | None
+    """(museum, object_id) of another museum's object, which may be unpublished while the handle is good."""
+
+
 class Pictures:
     """Signs and reads handles of display copies. A handle is for one museum: nobody else's token opens it."""
 
     def __init__(self, key: str) -> None:
         self._signer = URLSafeSerializer(key, salt="picture")
 
-    def copies(self, display: str, viewer: str) -> Copies:
-        """Addresses of a picture's copies. ``display``: its prefix in the derived bucket."""
-        handle = self._signer.dumps([display, viewer, int(time.time()) // DAY])
+    def copies(self, display: str, viewer: str, *, of: tuple[str, str] | None = None) -> Copies:
+        """Addresses of a picture's copies. ``display``: its prefix in the derived bucket; ``of``: (museum, object_id)."""
+        other = [object_handle(*of)] if of is not None and of[0] != viewer else []
+        handle = self._signer.dumps([display, viewer, int(time.time()) // DAY, *other])
         return Copies(**{name: f"/api/images/{handle}/{size}.jpg" for name, size in zip(("small", "large"), SIZES, strict=True)})
 
-    def display(self, handle: str, viewer: str) -> str:
-        """The prefix of a handle's copies. Raises ``Problem`` 404 for another museum's, an old and a forged one."""
+    def read(self, handle: str, viewer: str) -> Picture:
+        """What a handle is of. Raises ``Problem`` 404 for another museum's, an old and a forged one."""
         try:
-            display, museum, day = self._signer.loads(handle)
+            display, museum, day, *other = self._signer.loads(handle)
         except (BadSignature, ValueError):
             raise not_found("picture") from None
         if museum != viewer or int(time.time()) // DAY - day > HANDLE_DAYS:
             raise not_found("picture")
-        return str(display)
+        return Picture(str(display), object_of(other[0]) if other else None)

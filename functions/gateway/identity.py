@@ -23,6 +23,8 @@ COOKIE = "museum_session"
 COOKIE_AGE = 3600
 """Seconds."""
 MAX_TOKEN = 8192
+COUNTED_BY = 16
+"""Digits of a token's hash by which limits tell it: the cookie has no more of it."""
 COOLDOWN = 10.0
 """Seconds between looks for a key that nobody knows: else whoever sends nonsense makes us ask the issuer each time."""
 
@@ -35,7 +37,7 @@ class Identity:
     owner: str
     roles: tuple[Role, ...] = ("visitor",)
     token: str = ""
-    """Which token it was, for limits: a hash, never the token."""
+    """Which token it was, for limits: the beginning of its hash, never the token. Its cookie has the same."""
     expires: float = 0.0
     """Seconds since the epoch; 0 where it does not say."""
 
@@ -177,7 +179,7 @@ def checked(museum: str, owner: str, roles: tuple[Role, ...], *, token: str, exp
     for what, name in (("museum", museum), ("owner", owner)):
         if not NAME.fullmatch(name) or set(name) == {"."}:
             raise Problem(403, "bad-identity", f"expected as {what} 1 to 64 letters, digits and ._@-, found {name!r}")
-    return Identity(museum=museum, owner=owner, roles=roles, token=token, expires=expires)
+    return Identity(museum=museum, owner=owner, roles=roles, token=token[:COUNTED_BY], expires=expires)
 
 
 class Sessions:
@@ -188,9 +190,7 @@ class Sessions:
 
     def cookie(self, identity: Identity) -> str:
         """What it holds: signed, not encrypted; nothing in it is secret."""
-        return str(
-            self._signer.dumps([identity.museum, identity.owner, list(identity.roles), identity.token[:16], identity.expires])
-        )
+        return str(self._signer.dumps([identity.museum, identity.owner, list(identity.roles), identity.token, identity.expires]))
 
     def identity(self, cookie: str) -> Identity | None:
         """Whose a cookie is; ``None`` for a forged or old one."""

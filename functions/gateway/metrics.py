@@ -13,6 +13,7 @@ SECONDS = Histogram(
 )
 STREAMS = Gauge("museum_gateway_streams", "Open streams.")
 CONNECTED = Gauge("museum_gateway_announcements", "1 while announcements arrive from the trigger.")
+AWAY = Counter("museum_gateway_away", "Calls that something behind the gateway did not answer for.", ["dependency"])
 SEARCHES = Histogram(
     "museum_search_seconds",
     "Seconds from ingest to the stored result, of results that were read here.",

@@ -203,17 +203,18 @@ def object_shown(parts: Parts, viewer: Identity, seen: Seen, *, first: bool = Fa
         editable=card is not None and card.state != "linked" and viewer.may("registrar"),
         fields=seen.fields,
         warnings={**warned, **({"record.json": seen.problem} if seen.problem else {})},
-        images=images_shown(parts, viewer.museum, seen.images[:1] if first else seen.images, card),
+        images=images_shown(parts, viewer.museum, seen, card, first=first),
         draft=draft_shown(card) if card is not None else None,
     )
 
 
-def images_shown(parts: Parts, viewer: str, infos: Sequence[ObjectInfo], card: rules.Draft | None) -> list[ImageShown]:
+def images_shown(parts: Parts, viewer: str, seen: Seen, card: rules.Draft | None, *, first: bool) -> list[ImageShown]:
     """Photos with their display copies, which are there once the photo is indexed; those of a query from the beginning."""
+    infos, of = seen.images[:1] if first else seen.images, (seen.museum, seen.object_id)
 
     def shown(number: int, info: ObjectInfo, end: outcome.Outcome | None) -> ImageShown:
         digest = digest_of(info, end, card)
-        copies = parts.pictures.copies(f"{digest}/display-", viewer) if digest else None
+        copies = parts.pictures.copies(f"{digest}/display-", viewer, of=of) if digest else None
         refused = end is not None and end.status in ("rejected", "failed")
         return ImageShown(
             name=image_name(info.key),

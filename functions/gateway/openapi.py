@@ -31,8 +31,8 @@ ALWAYS = {
 }
 
 
-def document(calls: Sequence[Call]) -> dict[str, Any]:
-    """The whole document."""
+def document(calls: Sequence[Call], root: str = "/") -> dict[str, Any]:
+    """The whole document. ``root``: what comes before ``/api/`` where callers reach it."""
     shapes = [shape for call in calls for shape in (call.takes, call.gives) if shape is not None]
     shapes += [kind for call in calls for kind in call.query.values()]
     schemas, components = msgspec.json.schema_components([*shapes, ProblemSaid], ref_template=REF)
@@ -48,7 +48,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
             "summary": "Which objects of the catalogue are like this photo?",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root}],
         "paths": paths,
         "components": {
             "schemas": components,

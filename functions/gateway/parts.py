@@ -7,19 +7,24 @@ import contextlib
 import logging
 import statistics
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from functions.errors import MuseumError
 from functions.events import subject_of, topic
 from functions.gateway import metrics
+from functions.gateway.ahead import Ahead
 from functions.gateway.handles import Pictures
 from functions.gateway.hooks import Confirmed, Raised
 from functions.gateway.identity import Identity, Sessions
 from functions.gateway.limits import Limits
 from functions.gateway.queries import TURN_LIMIT, Queries, owners
+from functions.gateway.records import Published
 from functions.gateway.settings import GatewaySettings
 from functions.gateway.watching import ENDS, Watching
 from functions.ports import Forms, ObjectStore, Publishes
@@ -32,14 +37,29 @@ log = logging.getLogger("museum.gateway")
 
 RECENT = 50
 """Results that the expected time is the median of."""
+EXPECTED = "expected.json"
+"""Key in the state bucket of how long recent searches took: results are named by no time, so the newest cannot be listed."""
+KEEP_EVERY = 60.0
+"""Seconds between two writes of it."""
+ASK_AGAIN = 5.0
+"""Seconds between questions to a store that does not answer, of what need not be known at once."""
 ADMIT_EVERY = 3.0
 """Seconds between looks at what waits and nobody watches."""
 
 
+class Times(msgspec.Struct, frozen=True):
+    """How long some searches took, in milliseconds."""
+
+    stages: list[dict[str, float]]
+    whole: list[float]
+
+
 class Recent:
-    """How long recent searches took, as far as this replica has read them."""
+    """How long recent searches took, as far as this replica has read them, and before it any."""
 
     def __init__(self) -> None:
+        self.changed = False
+        """Since it was last kept."""
         self._stages: deque[dict[str, float]] = deque(maxlen=RECENT)
         self._known: deque[str] = deque(maxlen=20 * RECENT)
         self._whole: deque[float] = deque(maxlen=RECENT)
@@ -53,6 +73,20 @@ class Recent:
             self._stages.append(dict(result.stages))
             self._whole.append((result.completed_at - result.received_at) * 1000)
             metrics.SEARCHES.observe(result.completed_at - result.received_at)
+            self.changed = True
+
+    def kept(self) -> bytes:
+        """What another replica, or this one after a restart, begins with."""
+        self.changed = False
+        return msgspec.json.encode(Times(stages=list(self._stages), whole=list(self._whole)))
+
+    def begin_with(self, body: bytes) -> None:
+        """Begin with what was kept, unless there is something newer; what cannot be read is of no use."""
+        with contextlib.suppress(msgspec.DecodeError):
+            times = msgspec.json.decode(body, type=Times)
+            if not self._whole:
+                self._stages.extend(times.stages)
+                self._whole.extend(times.whole)
 
     @property
     def whole(self) -> float | None:
@@ -96,6 +130,8 @@ class Parts:
     confirmed: Confirmed = field(default_factory=Confirmed)
     recent: Recent = field(default_factory=Recent)
     changing: Striped = field(default_factory=Striped)
+    published: Published = field(init=False)
+    ahead: Ahead = field(default_factory=Ahead)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to end: streams end, and their readers go on with another replica."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -104,6 +140,7 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.watching.heard = self.heard
+        self.published = Published(self.store, self.buckets)
 
     def heard(self, kind: str, data: Any) -> None:
         """A query of somebody's has ended: who waits may go."""
@@ -168,12 +205,27 @@ class Parts:
             self._admitting = asyncio.create_task(self._admit())
 
     async def _admit(self) -> None:
+        kept = time.monotonic()
         while not self.closing.is_set():
             try:
                 await asyncio.to_thread(self.admit_all)
+                if self.recent.changed and time.monotonic() - kept >= KEEP_EVERY:
+                    kept = time.monotonic()
+                    await asyncio.to_thread(self.keep_expected)
             except MuseumError as error:
                 log.warning("what waits is looked at again in %.0f s: %s", ADMIT_EVERY, error)
             await asyncio.sleep(ADMIT_EVERY)
+
+    def prepare(self) -> None:
+        """What is done once at the start, and what no call waits for. Blocks until the store answers."""
+        while True:
+            try:
+                self.say_how_changes_are_kept()
+                break
+            except MuseumError:
+                time.sleep(ASK_AGAIN)
+        with contextlib.suppress(MuseumError):  # a time that is not known is not said
+            self.read_expected()
 
     def say_how_changes_are_kept(self) -> None:
         """Whether a second gateway beside this one could lose somebody's change of a record: once, in the log."""
@@ -181,6 +233,15 @@ class Parts:
             log.warning(
                 "the S3 server ignores If-Match: changes of records follow each other within this gateway alone, so run one"
             )
+
+    def read_expected(self) -> None:
+        """Begin with the times that another replica has kept."""
+        if (found := self.store.get(self.buckets.state, EXPECTED)) is not None:
+            self.recent.begin_with(found.body)
+
+    def keep_expected(self) -> None:
+        """Keep the times for whoever begins next."""
+        self.store.put(self.buckets.state, EXPECTED, self.recent.kept(), content_type="application/json")
 
     def admit_all(self) -> None:
         """Give free turns to what waits, of everybody."""

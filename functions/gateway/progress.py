@@ -16,7 +16,7 @@ from functions.gateway.parts import Parts
 from functions.gateway.problems import not_found
 from functions.gateway.queries import Asked as Question
 from functions.gateway.queries import Known, Verdict
-from functions.gateway.records import record_of
+from functions.gateway.records import hits_now
 from functions.gateway.shapes import Snapshot, Stage, Status
 from functions.gateway.shown import photos_of, result_shown
 from functions.gateway.stream import Look, Stream, message_of
@@ -61,7 +61,7 @@ def calls(parts: Parts) -> list[Call]:
 
 
 def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHOWN) -> Snapshot:
-    """A query as it stands. Reads records where more than ten hits are asked for."""
+    """A query as it stands. Reads records where more than ten hits are asked for, or the result is older than a minute."""
     asked, result = known.asked, known.result
     status, stage = standing(known, parts.watching)
     if result is not None:
@@ -72,8 +72,8 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
             result,
             viewer.museum,
             parts.pictures,
+            hits_now(result, viewer.museum, parts.published, parts.store, parts.buckets, hits=hits),
             hits=hits,
-            record=lambda hit: record_of(hit, viewer.museum, parts.store, parts.buckets),
         )
     return Snapshot(
         **told_of(known, viewer, parts),
@@ -82,7 +82,7 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
         now=time.time(),
         expected_ms=parts.recent.whole,
         expected=parts.recent.steps,
-        ahead=ahead(status, stage, parts),
+        ahead=parts.ahead.of(known, parts.queries(viewer), parts.watching) if stage == "waiting" else None,
         code=result.code if result else None,
         step=result.step if result else None,
         scope=asked.scope if asked else "all",
@@ -94,14 +94,19 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
 
 
 def told_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Any]:
-    """What a query's state and its line in the history both say, but the status: :class:`functions.gateway.shapes.QueryShown`."""
+    """What a query's state and its line in the history both say, but the status: :class:`functions.gateway.shapes.QueryShown`.
+
+    The photo of a query for what is like another museum's object is a copy of that object's: it is shown as long as the object.
+    """
     asked, result = known.asked, known.result
+    copied = asked.exclude if asked is not None else None
+    may = copied is None or copied[0] == viewer.museum or parts.published(*copied)
     return {
         "id": known.id,
         "uploaded_at": known.upload.modified if known.upload else None,
         "reason": result.reason if result else None,
-        "photos": photos_of(result, viewer.museum, parts.pictures) if result else [],
-        "filename": known.filename,
+        "photos": photos_of(result, viewer.museum, parts.pictures, of=copied) if result and may else [],
+        "filename": known.filename if may else "",
         "batch": known.batch,
         "of": asked.of if asked else None,
         "like": like_of(asked),
@@ -133,13 +138,6 @@ def standing(known: Known, watching: Watching) -> tuple[Status, Stage]:
     if known.upload is None:
         return "uploading", "uploading"
     return "running", "received" if watching.connected and watching.depth and not any(watching.depth.values()) else "waiting"
-
-
-def ahead(status: Status, stage: Stage, parts: Parts) -> int | None:
-    """How many are before a query that no step has seen yet: what waits in its lane's queues."""
-    if status not in ("running", "waiting") or stage != "waiting" or not parts.watching.connected:
-        return None
-    return sum(parts.watching.depth.values())
 
 
 class QueryStream(Stream):

@@ -3,6 +3,7 @@
     state    queries/<museum>/<owner>/<id>.json     what was asked (:class:`Asked`)
              waiting/<museum>/<owner>/<id>          it waits for a turn, outside the queues
              turns/<museum>/<owner>/<n>.json        who has the owner's n-th turn
+             again/<museum>/<owner>/<id>/<other>    the other is a query of this one's photos: a part, or a filter
 
 An id grants nothing: every look begins with the museum and the owner of who asks. All methods block.
 """
@@ -20,7 +21,7 @@ import msgspec
 
 from functions import events
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
-from functions.copies import erased
+from functions.copies import SETTLE, erased
 from functions.events import ObjectName, Region, upload_id
 from functions.gateway.handles import object_handle
 from functions.gateway.shapes import Filter, Scope
@@ -32,6 +33,8 @@ from functions.runtime.settings import Buckets
 TURN_LIMIT = 120.0
 """Seconds after which a turn whose query has not ended is given to another: its upload was broken off, perhaps."""
 JSON = "application/json"
+ASKED = "queries/"
+"""Prefix in the state bucket of what was asked."""
 Verdict = Literal["same", "different"]
 
 
@@ -159,11 +162,15 @@ class Queries:
     def begin(self, identity: str, asked: Asked) -> None:
         """Keep what was asked, before the photos come."""
         self._store.put(self._buckets.state, self._asked_key(identity), msgspec.json.encode(asked), content_type=JSON)
+        for key in self._again_keys(identity, asked):
+            self._store.put(self._buckets.state, key, b"", content_type="text/plain")
 
     def close(self, identity: str, asked: Asked) -> None:
-        """Write the query file: from here on the queues have it."""
+        """Write the query file: from here on the queues have it. Unless it was erased meanwhile."""
         self._store.put(self._buckets.queries, asked.key, query_file(asked), content_type=JSON)
         self._store.delete(self._buckets.state, self._waiting_key(identity))
+        if self._store.head(self._buckets.state, self._asked_key(identity)) is None:
+            self._store.delete(self._buckets.queries, asked.key)
 
     def wait(self, identity: str) -> None:
         """It waits for a turn."""
@@ -188,6 +195,11 @@ class Queries:
         prefix = f"waiting/{self._of}"
         return sorted((info.key.removeprefix(prefix) for info in self._store.list(self._buckets.state, prefix)), reverse=True)
 
+    def before(self, identity: str) -> int:
+        """How many wait longer: an id begins with time backwards, so these come after it."""
+        listed = self._store.list(self._buckets.state, f"waiting/{self._of}", after=self._waiting_key(identity))
+        return sum(1 for _ in listed)
+
     def take_turn(self, identity: str) -> bool:
         """Take one of the owner's turns. False where all are taken by queries that have not ended."""
         mine = msgspec.json.encode({"id": identity, "since": time.time()})
@@ -200,22 +212,30 @@ class Queries:
                 return True
         return False
 
-    def erase(self, identity: str) -> None:
-        """Remove a query with its photos and its result. What was made of the photos goes by :func:`functions.copies.clear`."""
+    def erase(self, identity: str, *, settle: float = SETTLE) -> int:
+        """Remove a query with its photos and its result, and before it every query of the same photos. Returns how many went.
+
+        What was made of the photos goes by :func:`functions.copies.clear`, and a result that a step stores yet by
+        :func:`functions.retention.forget`. ``settle``: seconds for which a step may still have a photo in its hands.
+        """
         known = self.known(identity)
         if known is None:
-            return
-        for info in list(self._store.list(self._buckets.queries, self.prefix(identity))):
-            if not info.key.endswith(QUERY_FILE) and (photo := self._store.get(self._buckets.queries, info.key)) is not None:
-                erased(self._store, self._buckets, photo)
-            self._store.delete(self._buckets.queries, info.key)
+            return 0
+        prefix = self._again_key(identity)
+        others = [info.key.removeprefix(prefix) for info in self._store.list(self._buckets.state, prefix)]
+        count = 1 + sum(self.erase(other, settle=settle) for other in others)
+        self._remove(identity, settle)
         if known.upload is not None:
             query = upload_id(self._buckets.queries, known.key, known.upload.version)
             self._store.delete(self._buckets.results, key_of(query))
-        for key in (self._waiting_key(identity), self._asked_key(identity)):
+        of = self._again_keys(identity, known.asked) if known.asked is not None else []
+        for key in (self._waiting_key(identity), self._asked_key(identity), *of):
             self._store.delete(self._buckets.state, key)
-        for info in list(self._store.list(self._buckets.state, self._said(identity))):
-            self._store.delete(self._buckets.state, info.key)
+        for left in (self._said(identity), prefix):
+            for info in list(self._store.list(self._buckets.state, left)):
+                self._store.delete(self._buckets.state, info.key)
+        self._remove(identity, settle)  # what came meanwhile: a photo, or a query file that a replica wrote as its turn came
+        return count
 
     def said(self, identity: str) -> dict[str, Verdict]:
         """What the owner said of hits, by the object's id."""
@@ -234,11 +254,26 @@ class Queries:
 
     # within
 
+    def _remove(self, identity: str, settle: float) -> None:
+        """Remove a query's photos and its file, with a note of each photo."""
+        for info in list(self._store.list(self._buckets.queries, self.prefix(identity))):
+            if not info.key.endswith(QUERY_FILE) and (photo := self._store.get(self._buckets.queries, info.key)) is not None:
+                erased(self._store, self._buckets, photo, settle=settle)
+            self._store.delete(self._buckets.queries, info.key)
+
     def _said(self, identity: str) -> str:
         return f"feedback/{self._of}{identity}/"
 
     def _asked_key(self, identity: str) -> str:
-        return f"queries/{self._of}{identity}.json"
+        return f"{ASKED}{self._of}{identity}.json"
+
+    def _again_key(self, identity: str) -> str:
+        return f"again/{self._of}{identity}/"
+
+    def _again_keys(self, identity: str, asked: Asked) -> list[str]:
+        """Where those whose photos a query uses know of it."""
+        of = {parse_query(photo, museum="", owner="").random for photo in asked.photos} - {identity}
+        return [self._again_key(one) + identity for one in sorted(of)]
 
     def _waiting_key(self, identity: str) -> str:
         return f"waiting/{self._of}{identity}"

@@ -40,3 +40,5 @@ class GatewaySettings:
     """Queries of one owner in the queues; the rest wait outside."""
     museum_secure_cookie: Literal["on", "off"] = "on"
     """off where the page is not served over TLS, as on one machine."""
+    museum_cookie_path: str = "/api/"
+    """Where browsers reach the calls: ``/search/api/`` behind a web server that serves the page and them below ``/search/``."""

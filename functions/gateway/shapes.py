@@ -113,6 +113,13 @@ class Copies(Said, frozen=True, kw_only=True, rename={"small": "320", "large": "
     large: str
 
 
+class MaybeCopies(Said, frozen=True, kw_only=True, rename={"small": "320", "large": "1280"}):
+    """The same of what may be gone: ``null`` then."""
+
+    small: str | None = None
+    large: str | None = None
+
+
 class ObjectRef(Said, frozen=True, kw_only=True):
     """Which object."""
 
@@ -135,12 +142,15 @@ class HitShown(Said, frozen=True, kw_only=True):
     class_code: int
     class_name: str
     record: dict[str, str] | None
-    image: Copies
+    """As it is now, where the result is older than a minute."""
+    image: MaybeCopies
     query_image: int
     query_view: str
     view: str
     inliers: int | None
     region: dict[str, Any] | None
+    gone: bool
+    """Whether it may not be seen any more: another museum took its publication back, or it was erased."""
 
 
 class SourceShown(Said, frozen=True, kw_only=True):
@@ -200,7 +210,8 @@ class Snapshot(QueryShown, frozen=True, kw_only=True):
     expected: dict[str, float]
     """The same by step."""
     ahead: int | None
-    """Queries that are before this one."""
+    """Queries that are before this one while it waits: hers that wait longer, and those in the queues that were there when it
+    came. In a queue it never rises. ``null`` where it is not known."""
     code: str | None
     step: str | None
     scope: Scope
@@ -215,8 +226,9 @@ class Top(Said, frozen=True, kw_only=True):
     """The first hit, for a list."""
 
     name: str
+    """Empty where it may not be seen any more."""
     score: float
-    image: Copies
+    image: Copies | None
 
 
 class Listed(QueryShown, frozen=True, kw_only=True):
@@ -234,6 +246,13 @@ class History(Said, frozen=True, kw_only=True):
     items: list[Listed]
     next: str | None
     """The cursor of the next page."""
+
+
+class Erased(Said, frozen=True, kw_only=True):
+    """What was erased."""
+
+    queries: int
+    """The query itself, and those of its photos."""
 
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]

@@ -1,33 +1,30 @@
-"""A stored result as a page is given it. Pure, but for the records that are read when more than the first ten are asked for."""
+"""A stored result as a page is given it, with what has become of its hits since (:mod:`functions.gateway.records`). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
 
 from functions.catalogue.classes import BY_CODE
+from functions.catalogue.hits import SHOWN
 from functions.gateway.handles import Pictures, object_handle
-from functions.gateway.shapes import Copies, HitShown, ObjectRef, OfferShown, ResultShown, SourceShown, Top
+from functions.gateway.records import Now, gone
+from functions.gateway.shapes import Copies, HitShown, MaybeCopies, ObjectRef, OfferShown, ResultShown, SourceShown, Top
 from functions.results import Hit, Result
 
 
-def result_shown(
-    result: Result,
-    viewer: str,
-    pictures: Pictures,
-    *,
-    hits: int,
-    record: Callable[[Hit], dict[str, str] | None] = lambda hit: hit.record,
-) -> ResultShown:
-    """The first ``hits`` of a result; ``record`` gives the fields that the viewer may see of each."""
+def result_shown(result: Result, viewer: str, pictures: Pictures, now: Sequence[Now], *, hits: int) -> ResultShown:
+    """The first ``hits`` of a result; ``now``: of these, and of the first ten at least, what the viewer may still see."""
+    lost = gone(result.hits, now)
+    offers = {name: [shown for one in values if (shown := offer_shown(one, lost))] for name, values in result.draft.items()}
     return ResultShown(
-        hits=[hit_shown(hit, viewer, pictures, record(hit)) for hit in result.hits[:hits]],
+        hits=[hit_shown(hit, viewer, pictures, one) for hit, one in zip(result.hits[:hits], now, strict=False)],
         total=len(result.hits),
         verdict=verdict_shown(result),
-        class_=builtins(result.class_),
-        draft={name: [offer_shown(offer) for offer in offers] for name, offers in result.draft.items()},
+        class_=class_shown(result, now),
+        draft={name: shown for name, shown in offers.items() if shown},
         stages=result.stages,
         completed_at=result.completed_at,
         model=result.model[:12],
@@ -40,9 +37,27 @@ def verdict_shown(result: Result) -> dict[str, Any] | None:
     return None if verdict is None else {name: value for name, value in verdict.items() if name != "collection_size"}
 
 
-def hit_shown(hit: Hit, viewer: str, pictures: Pictures, record: dict[str, str] | None) -> HitShown:
+def class_shown(result: Result, now: Sequence[Now]) -> dict[str, Any] | None:
+    """The class and its runners-up, without those that only objects speak for which may not be seen any more.
+
+    Where the first of them goes, the next is not sure: nobody has calibrated that.
+    """
+    if result.class_ is None:
+        return None
+    voters = list(zip(result.hits[:SHOWN], now, strict=False))
+    if all(one.visible for _, one in voters):
+        return dict(builtins(result.class_))
+    left = {hit.class_code for hit, one in voters if one.visible}
+    first, others = result.class_, result.class_.runners_up
+    ranked = [builtins(one) for one in others if one.code in left]
+    if first.code in left:
+        return {**builtins(first), "runners_up": ranked}
+    return {**ranked[0], "runners_up": ranked[1:], "sure": None} if ranked else None
+
+
+def hit_shown(hit: Hit, viewer: str, pictures: Pictures, now: Now) -> HitShown:
     """One hit. That it is the object itself is said within one's own museum alone."""
-    kind = BY_CODE.get(hit.class_code)
+    kind = BY_CODE.get(hit.class_code) if now.visible else None
     own = hit.museum == viewer
     return HitShown(
         rank=hit.rank,
@@ -50,38 +65,51 @@ def hit_shown(hit: Hit, viewer: str, pictures: Pictures, record: dict[str, str] 
         score=hit.score,
         relation=builtins(hit.relation),
         duplicate=hit.duplicate if own else None,
-        class_code=hit.class_code,
+        class_code=hit.class_code if now.visible else 0,
         class_name=kind.ru if kind else "",
-        record=record,
-        image=pictures.copies(hit.display, viewer),
+        record=now.record,
+        image=picture_of(hit, viewer, pictures) if now.pictured else MaybeCopies(),
         query_image=hit.query_image,
         query_view=hit.query_view,
         view=hit.view,
         inliers=hit.inliers,
-        region=builtins(hit.region),
+        region=builtins(hit.region) if now.pictured else None,
+        gone=not now.visible,
     )
 
 
-def offer_shown(offer: Any) -> OfferShown:
-    """One value of a draft, with its sources' ids."""
+def picture_of(hit: Hit, viewer: str, pictures: Pictures) -> MaybeCopies:
+    """A hit's picture."""
+    copies = pictures.copies(hit.display, viewer, of=(hit.museum, hit.object_id))
+    return MaybeCopies(small=copies.small, large=copies.large)
+
+
+def offer_shown(offer: Any, lost: Set[tuple[str, str]]) -> OfferShown | None:
+    """One value of a draft, with its sources' ids; ``None`` where all of them are lost."""
     sources = [
         SourceShown(id=object_handle(one.museum, one.object_id), museum=one.museum, object_id=one.object_id, score=one.score)
         for one in offer.sources
+        if (one.museum, one.object_id) not in lost
     ]
-    return OfferShown(value=offer.value, support=offer.support, sources=sources)
+    return OfferShown(value=offer.value, support=offer.support, sources=sources) if sources else None
 
 
-def top_of(result: Result, viewer: str, pictures: Pictures) -> Top | None:
-    """The first hit, for a list; nothing where nothing is similar."""
-    if not result.hits or (result.verdict is not None and result.verdict.similar is False):
-        return None
+def is_similar(result: Result) -> bool:
+    """Whether a list may name the first hit: nothing is named where nothing is similar."""
+    return bool(result.hits) and (result.verdict is None or result.verdict.similar is not False)
+
+
+def top_of(result: Result, viewer: str, pictures: Pictures, now: Now) -> Top:
+    """The first hit, for a list; without name and picture where it may not be seen any more."""
     hit = result.hits[0]
-    return Top(name=(hit.record or {}).get("Name", hit.object_id), score=hit.score, image=pictures.copies(hit.display, viewer))
+    name = (now.record or {}).get("Name", hit.object_id) if now.visible else ""
+    copies = pictures.copies(hit.display, viewer, of=(hit.museum, hit.object_id)) if now.pictured else None
+    return Top(name=name, score=hit.score, image=copies)
 
 
-def photos_of(result: Result, viewer: str, pictures: Pictures) -> list[Copies]:
-    """The query's own photos."""
-    return [pictures.copies(photo.display, viewer) for photo in result.photos]
+def photos_of(result: Result, viewer: str, pictures: Pictures, *, of: tuple[str, str] | None = None) -> list[Copies]:
+    """The query's own photos; ``of``: the object that they are a copy of."""
+    return [pictures.copies(photo.display, viewer, of=of) for photo in result.photos]
 
 
 def builtins(value: Any) -> Any:

@@ -40,7 +40,7 @@ def calls(parts: Parts) -> list[Call]:
     async def uploaded(asked: Asked) -> Answer:
         identity = asked.params["id"]
         known = await in_thread(finish, parts, asked.identity, identity)
-        return Answer(snapshot_of(known, asked.identity, parts), 202)
+        return Answer(await in_thread(snapshot_of, known, asked.identity, parts), 202)
 
     async def crop(asked: Asked) -> Answer:
         given: Crop = asked.body
@@ -192,6 +192,7 @@ def again(
         filter=filter,
         region=region if region is not None else asked.region if asked else None,
         of=query,
+        exclude=asked.exclude if asked else None,
     )
     query_file(question)
     queries.begin(new, question)

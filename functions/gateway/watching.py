@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -73,6 +75,8 @@ class Watching:
         self._task: asyncio.Task[None] | None = None
         self.depth: dict[str, int] = {}
         """Messages that wait, by queue."""
+        self.depth_at = -math.inf
+        """When that was heard, by the monotonic clock."""
 
     @property
     def connected(self) -> bool:
@@ -189,6 +193,8 @@ class Watching:
             for reader in self._readers.get(event["topic"], ()):
                 reader.stage = kind
                 reader.tell(stale=kind in ENDS or kind == "image.received")
-        elif (depth := frame.get("depth")) is not None and depth != self.depth:
-            self.depth = depth
-            self.wake()
+        elif (depth := frame.get("depth")) is not None:
+            self.depth_at = time.monotonic()
+            if depth != self.depth:
+                self.depth = depth
+                self.wake()

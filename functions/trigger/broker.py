@@ -227,12 +227,13 @@ class Broker:
     async def watch(self, deliver: Callable[[Message], None], *, max_length: int, expires: int) -> Watching:
         """An exclusive queue for announcements, bound to nothing yet: what it cannot hold, the oldest, is dropped.
 
+        It goes with its consumer: exclusive alone it would stay, and fill, as long as the connection, which others use.
         Raises ``BrokerLost``. Where RabbitMQ closes its channel, the connection is closed: all is opened anew.
         """
         channel = await self._open_channel()
         arguments = {"x-max-length": max_length, "x-overflow": "drop-head", "x-expires": expires}
         declared = await asked(
-            channel, lambda done: channel.queue_declare("", exclusive=True, arguments=arguments, callback=done)
+            channel, lambda done: channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments, callback=done)
         )
         queue = str(declared.method.queue)
         Subscription(channel, queue, 0, deliver).listen()

@@ -38,6 +38,13 @@ def test_too_many_requests_are_refused_for_their_token_alone(world: GatewayWorld
     assert world.ask("GET", "/api/me", who="colleague").status == 200
 
 
+def test_a_token_and_its_cookie_are_one(world: GatewayWorld) -> None:
+    """Requests and streams of both count together: else a page could have twice as many."""
+    cookie = {"cookie": world.ask("POST", "/api/session").headers["set-cookie"].partition(";")[0]}
+    answers = [world.ask("GET", "/api/me", **one).status for one in (3 * [{"who": None, "headers": cookie}, {}])]  # type: ignore[arg-type]
+    assert answers == [200] * 5 + [429]
+
+
 def test_photos_are_counted_and_not_requests(world: GatewayWorld) -> None:
     """Three parts are three."""
     assert world.ask("POST", "/api/uploads", {**GIVEN, "parts": [GIVEN] * 3}).status == 201

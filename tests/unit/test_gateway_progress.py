@@ -270,6 +270,31 @@ def test_the_expected_time_is_that_of_recent_searches(world: GatewayWorld) -> No
     assert said["expected"] == {"embed": 100.0, "search": 20.0}
 
 
+def test_the_expected_time_outlives_a_restart(world: GatewayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One small object, written now and then; what is read anew is not put behind what was kept."""
+    first = world.queried(b"one")
+    finish(world, first)
+    world.ask("GET", f"/api/queries/{first}")
+    monkeypatch.setattr("functions.gateway.parts.KEEP_EVERY", 0.0)
+
+    async def run() -> None:
+        world.parts.start()
+        await until(lambda: world.keys("state", "expected.json"))
+
+    world.run(run())
+    assert not world.parts.recent.changed
+    with GatewayWorld(store=world.store) as restarted:
+        restarted.parts.prepare()
+        said = restarted.ask("GET", f"/api/queries/{restarted.queried(b'two')}").json
+        assert (said["expected"], round(said["expected_ms"])) == ({"embed": 100.0, "search": 20.0}, 250)
+        restarted.parts.read_expected()
+        assert len(restarted.parts.recent._whole) == 1
+    world.store.put("state", "expected.json", b"[", content_type="application/json")
+    with GatewayWorld(store=world.store) as restarted:
+        restarted.parts.prepare()
+        assert restarted.parts.recent.whole is None
+
+
 def test_a_state_has_a_tag_that_changes_with_it_alone(world: GatewayWorld) -> None:
     """304 for what the page has."""
     query = world.queried(b"photo")
@@ -437,7 +462,7 @@ def test_an_erased_query_leaves_nothing(world: GatewayWorld) -> None:
     world.ask("POST", f"/api/queries/{query}/feedback", {"object": "bm9ydGgvb2JqZWN0IDE", "is": "same"})
     for name in (hashlib.sha256(b"photo").hexdigest(), digest, known):
         world.store.put("derived", f"{name}/display-320.jpg", b"x", content_type="image/jpeg")
-    assert world.ask("DELETE", f"/api/queries/{query}").status == 204
+    assert world.ask("DELETE", f"/api/queries/{query}").status == 200
     world.swept()
     assert world.ask("GET", f"/api/queries/{query}").code == (404, "not-found")
     left = [key for bucket in ("queries", "state", "results") for key in world.keys(bucket) if "turns/" not in key]

@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 from unittest.mock import ANY
 
@@ -444,7 +445,7 @@ def test_an_outcome_says_all_there_is_to_know() -> None:
         status="indexed",
         step="index",
         fingerprint="f" * 64,
-        sha256=indexed,
+        sha256=sha256(bytes([10])).hexdigest(),
         vectors=(events.Vector.pack(world.encoder.encode(np.full((1, 1, 1, 1), 10), fingerprint="f" * 64)[0], image=0),),
         trace=trace,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from hashlib import md5
+from hashlib import md5, sha256
 from typing import Any
 
 import numpy as np
@@ -159,14 +159,15 @@ class World:
                 raise Reject("gone", "gone")
             if found.info.version != image.version:
                 raise Reject("superseded", "superseded")
-            name = f"{found.info.version}/pixels.npy"
+            digest = sha256(found.body).hexdigest()
+            name = f"{digest}/pixels.npy"
             from functions.preprocess.handler import npy
 
             self.store.put("derived", name, npy(np.full((2, 2, 3), found.body[0], np.uint8)), content_type="x/y")
             images.append(
                 PreparedImage(
-                    bucket=image.bucket, key=image.key, version=image.version, sha256=found.info.version, width=2, height=2,
-                    format="TEST", preprocessing="test", pixels=name, display=f"{found.info.version}/display-",
+                    bucket=image.bucket, key=image.key, version=image.version, sha256=digest, width=2, height=2,
+                    format="TEST", preprocessing="test", pixels=name, display=f"{digest}/display-",
                 )
             )  # fmt: skip
         return events.ImagePreprocessed(**carried(event), images=tuple(images), region=event.region, ask=event.ask)
