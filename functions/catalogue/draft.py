@@ -37,6 +37,9 @@ MOVES: Mapping[State, tuple[State, ...]] = {
 }
 FINISHED: tuple[State, ...] = ("checked", "exported")
 """States in which no value may be one that is warned of."""
+NEEDED = ("Name", "TypologyGK")
+"""Without these no card is checked: nobody could tell what it is of."""
+YEARS = ("CreationTimeStart", "CreationTimeEnd")
 
 
 class BadDraft(ValueError):
@@ -148,6 +151,9 @@ def patched(card: Draft, patch: Any, *, now: float, by: str) -> Draft:
     check_sources(given.draft.sources)
     told = told_state(patch)
     state = next_state(card, told, changed=fields != card.fields)
+    if state in FINISHED and (empty := [name for name in NEEDED if name not in fields]):
+        said = {name: f"{name} ({BY_NAME[name].ru}) is empty" for name in empty}
+        raise NotNow("incomplete", f"a card is {state} once it has a name and a class: {'; '.join(said.values())}", said)
     if state in FINISHED and (wrong := warnings(fields)):
         raise NotNow("has-warnings", f"a card is {state} once nothing is warned of: {'; '.join(wrong.values())}", wrong)
     made = msgspec.structs.replace(
@@ -276,6 +282,9 @@ def warnings(fields: Mapping[str, str]) -> dict[str, str]:
                 problem = f"{name} ({field.ru}): {error}"
         if problem:
             found[name] = problem
+    start, end = (fields.get(name, "") for name in YEARS)
+    if start and end and not found.keys() & set(YEARS) and int(start) > int(end):
+        found[YEARS[1]] = f"{YEARS[1]} ({BY_NAME[YEARS[1]].ru}): expected a year from {start} on, found {end}"
     return found
 
 

@@ -92,7 +92,7 @@ def calls(parts: Parts) -> list[Call]:
 
     return [
         Call(method="GET", path="/api/objects", handler=several, gives=Objects, query=QUERY,
-             does="Objects of my museum, by class, beginning of a number, part of the name; drafts alone, of a batch or query."),
+             does="Objects of my museum, by class, beginning of a number or id, part of the name; drafts of a batch or query."),
         Call(method="GET", path="/api/objects/{id}", handler=one, gives=ObjectShown, pattern=ID,
              does="An object of my museum, or a published one of another as far as its fields are shown to others."),
         Call(method="PATCH", path="/api/objects/{id}", handler=change, role="registrar", takes=ObjectPatch, gives=ObjectShown,
@@ -336,7 +336,8 @@ def wanted(seen: Seen, query: dict[str, Any]) -> bool:
         return False
     if "number" in query:
         begins = squeezed(query["number"])
-        return any(squeezed(seen.fields[name]).startswith(begins) for name in NUMBERS if name in seen.fields)
+        numbers = (seen.object_id, *(seen.fields[name] for name in NUMBERS if name in seen.fields))
+        return any(squeezed(number).startswith(begins) for number in numbers)
     return True
 
 

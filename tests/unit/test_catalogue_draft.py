@@ -26,8 +26,9 @@ SOURCE = Source(object="bm9ydGgvMQ", value="Ваза")
 
 
 def card(**more: Any) -> Draft:
-    """A card with a name."""
-    given = {"fields": {"Name": "Ваза"}, "created": 1.0, "changed": 1.0, "by": "anna", "changed_by": "anna", **more}
+    """A card with a name and a class."""
+    fields = {"Name": "Ваза", "TypologyGK": "13"}
+    given = {"fields": fields, "created": 1.0, "changed": 1.0, "by": "anna", "changed_by": "anna", **more}
     return Draft(**given)
 
 
@@ -128,7 +129,7 @@ def test_nothing_she_types_is_refused_for_its_sense() -> None:
 
 def test_an_empty_text_is_none() -> None:
     """Spaces about a text are not kept."""
-    assert change(card(), fields={"Name": "  ", "Authors": " Иванов\n"}).fields == {"Authors": "Иванов"}
+    assert change(card(), fields={"Name": "  ", "Authors": " Иванов\n"}).fields == {"TypologyGK": "13", "Authors": "Иванов"}
     assert change(card(), fields=None).fields == {}
 
 
@@ -152,10 +153,25 @@ def test_a_card_goes_from_state_to_state(before: Any, after: Any) -> None:
 @pytest.mark.parametrize("before", ["draft", "checked"])
 def test_a_card_that_is_warned_of_is_not_checked(before: Any) -> None:
     """Nor exported; what is warned of is told."""
-    was = card(state=before, fields={"CreationTimeStart": "давно"})
+    was = card(state=before, fields={"Name": "Ваза", "TypologyGK": "13", "CreationTimeStart": "давно"})
     with pytest.raises(NotNow, match="год создания") as refused:
         change(was, draft={"state": "checked" if before == "draft" else "exported"})
     assert list(refused.value.warnings) == ["CreationTimeStart"]
+
+
+@pytest.mark.parametrize("empty", ["Name", "TypologyGK"])
+def test_a_card_without_a_name_or_a_class_is_not_checked(empty: str) -> None:
+    """Nobody could tell what it is of; what is empty is told."""
+    with pytest.raises(NotNow, match="once it has a name and a class") as raised:
+        change(card(), fields={empty: None}, draft={"state": "checked"})
+    assert (raised.value.code, list(raised.value.warnings)) == ("incomplete", [empty])
+
+
+def test_years_the_wrong_way_round_are_warned_of() -> None:
+    """At the last of them, where both are years."""
+    assert list(warnings({"CreationTimeStart": "-500", "CreationTimeEnd": "-550"})) == ["CreationTimeEnd"]
+    assert warnings({"CreationTimeStart": "-550", "CreationTimeEnd": "-500"}) == {}
+    assert list(warnings({"CreationTimeStart": "x", "CreationTimeEnd": "1"})) == ["CreationTimeStart"]
 
 
 @pytest.mark.parametrize("state", ["checked", "exported"])
@@ -232,7 +248,7 @@ def test_a_draft_is_never_published() -> None:
     """Whatever its card says, which stays as she wrote it: the object is published once it is imported."""
     public = change(card(), fields={"PublicationLimit": "1"})
     assert public.fields["PublicationLimit"] == "1"
-    assert projected(public) == {"Name": "Ваза", "PublicationLimit": "0"}
+    assert projected(public) == {"Name": "Ваза", "TypologyGK": "13", "PublicationLimit": "0"}
 
 
 def test_a_card_is_stored_and_read_the_same() -> None:
