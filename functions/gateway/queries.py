@@ -32,6 +32,8 @@ from functions.runtime.settings import Buckets
 
 TURN_LIMIT = 120.0
 """Seconds after which a turn whose query has not ended is given to another: its upload was broken off, perhaps."""
+FORM_LIMIT = 20.0
+"""Seconds after which a form that nobody has used counts no more: its page was closed or loaded anew. Of 2 MB it is 1 Mbit/s."""
 JSON = "application/json"
 ASKED = "queries/"
 """Prefix in the state bucket of what was asked."""
@@ -290,7 +292,8 @@ class Queries:
         if holder["id"] == identity or holder["since"] < time.time() - TURN_LIMIT:
             return True
         known = self.known(holder["id"])
-        return known is None or known.ended
+        unused = known is not None and known.upload is None and holder["since"] < time.time() - FORM_LIMIT
+        return known is None or known.ended or unused
 
 
 def starting(keys: Sequence[str]) -> str | None:

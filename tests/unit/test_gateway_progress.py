@@ -15,7 +15,7 @@ from functions.catalogue.keys import born
 from functions.errors import Unavailable
 from functions.events import subject_of, topic, upload_id
 from functions.gateway import stream
-from functions.gateway.queries import TURN_LIMIT
+from functions.gateway.queries import FORM_LIMIT, TURN_LIMIT
 from functions.results import Hit, Result, store_result
 from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, worlds
 
@@ -385,16 +385,26 @@ def test_a_single_photo_waits_too_where_both_turns_are_taken(world: GatewayWorld
     assert len(begun["parts"]) == 1
 
 
-def test_a_turn_whose_upload_was_broken_off_is_given_to_another(world: GatewayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two minutes later."""
+def test_a_form_that_nobody_used_holds_nobody_up_for_long(world: GatewayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its page was loaded anew, say."""
     for name in ("a.jpg", "b.jpg"):
         world.ask("POST", "/api/uploads", {"filename": name, "content_type": "image/jpeg", "size": 5})
     (query,) = waited(world, "one")
     assert statuses(world, [query]) == ["waiting"]
     now = time.time()
-    monkeypatch.setattr("functions.gateway.queries.time.time", lambda: now + TURN_LIMIT + 1)
+    monkeypatch.setattr("functions.gateway.queries.time.time", lambda: now + FORM_LIMIT + 1)
     world.parts.admit_all()
     assert statuses(world, [query]) == ["running"]
+
+
+def test_a_turn_whose_query_does_not_end_is_given_to_another(world: GatewayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two minutes later, not as early as that of a form."""
+    query = waited(world, "one", "two", "three")[-1]
+    now = time.time()
+    for seconds, status in ((FORM_LIMIT + 1, "waiting"), (TURN_LIMIT + 1, "running")):
+        monkeypatch.setattr("functions.gateway.queries.time.time", lambda seconds=seconds: now + seconds)
+        world.parts.admit_all()
+        assert statuses(world, [query]) == [status]
 
 
 # history
