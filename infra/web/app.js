@@ -94,7 +94,7 @@ const shell = {
     const key = `code.${error.code}`;
     if (i18n.has(key)) return t(key);
     if (error.status >= 500) return t('code.server');
-    return error.detail ? t('error.because', {why: error.detail}) : t('code.unknown', {code: error.code || error.name || ''});
+    return t('code.unknown', {code: error.code || error.name || ''});
   },
   failed: (error) => { if (error.name !== 'AbortError') toast(shell.why(error), {kind: 'bad'}); },
   crash: failed,

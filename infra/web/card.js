@@ -257,6 +257,9 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     return '';
   }
 
+  /** What is wrong with a value that the gateway warns of: a year that is none, or a code or class that there is not. */
+  const warned = (field) => t(field.year ? 'card.bad_year' : 'card.bad_code');
+
   function sourceName(object) {
     const hit = (result?.hits || []).find((one) => one.object.id === object);
     if (hit) return numberOf(hit.record, hit.object);
@@ -471,7 +474,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       again = false;
       if (error.status === 412) { await rejoin(); return; }
       if (error.code === 'has-warnings' || error.code === 'wrong-state' || error.code === 'bad-link') {
-        for (const [name, text] of Object.entries(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: text, warned: values[name]});
+        for (const name of Object.keys(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: warned(rows[name].field), warned: values[name]});
         state = saved.state;
         linked = saved.linked;
         render();

@@ -254,6 +254,24 @@ def test_a_year_that_is_none_is_said_and_not_saved(registrar: Person) -> None:
     stored(registrar.museum, query, CreationTimeStart="-480")
 
 
+def test_what_the_gateway_warns_of_is_said_at_its_field_in_her_language(person: Person) -> None:
+    """A code that does not exist, which another program wrote into the card: nothing is said in English to who reads Russian."""
+    query = person.found(things.photo(things.NEW_COIN))
+    person.value("Name").fill("Монета")
+    person.saved()
+    card = stored(person.museum, query, Name="Монета")
+    path, kind = f"/objects/{card['id']}", {"content-type": "application/merge-patch+json", "if-match": "*"}
+    wrong = {"fields": {"TypologyGK": "999", "OwnershipType": "9"}}
+    assert person.museum.ask("PATCH", path, wrong, **kind)[0] == 200
+    person.page.reload()
+    expect(person.value("Name")).to_have_value("Монета", timeout=WAIT)
+    person.excused.append("409")
+    person.button("card.check").click()
+    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.has-warnings"), timeout=WAIT)
+    for name in ("TypologyGK", "OwnershipType"):
+        expect(person.field(name).locator(".field-note")).to_have_text(person.t("card.bad_code"))
+
+
 def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) -> None:
     """Two seconds later, with the name she gave."""
     registrar.search(things.photo("household-toilet"))

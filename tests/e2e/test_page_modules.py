@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import http.server
 import threading
@@ -13,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser
 
 WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
+FUNCTIONS = WEB.parents[1] / "functions"
 Run = Callable[..., Any]
 
 
@@ -83,6 +85,27 @@ def test_a_score_below_0_is_shown_as_0(run: Run) -> None:
         "0.000",
         "0.000",
     ]
+
+
+def said_of_photos() -> list[tuple[str, str]]:
+    """(code, sentence) of all that a photo is refused with, its values filled in with a 7."""
+    found = []
+    for path in (FUNCTIONS / "preprocess").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reject":
+                code, reason = node.args
+                assert isinstance(code, ast.Constant)
+                parts = reason.values if isinstance(reason, ast.JoinedStr) else [reason]
+                found.append((code.value, "".join(one.value if isinstance(one, ast.Constant) else "7" for one in parts)))
+    return found
+
+
+def test_a_refusal_that_is_told_as_a_sentence_is_known_by_its_words(run: Run) -> None:
+    """A draft's photo is told of without a code. A sentence that is worded anew must be known anew."""
+    assert len(said_of_photos()) > 10
+    for code, reason in said_of_photos():
+        assert run("refusal", "m.refusal(v)", reason) == f"reject.{code}", reason
+    assert run("refusal", "m.refusal(v)", "failed 4 times") == "draft.refused"
 
 
 def names(groups: list[dict[str, Any]]) -> dict[str, list[int]]:

@@ -6,6 +6,7 @@ import {button, confirmed, fill, h, icon, say, toast} from '../dom.js';
 import {percent, t} from '../i18n.js';
 import {prepare} from '../photos.js';
 import {nameOf, picture, table} from '../records.js';
+import {refusal} from '../refusal.js';
 import {formPost} from '../sending.js';
 import {problemOf} from './search.js';
 
@@ -46,7 +47,7 @@ export function show(main, params, shell) {
     const images = data.images || [];
     fill(photos, images.map((image, at) => h('li', {},
       h('span', {class: 'thumb'}, !image['320'] && local.has(image.name) ? h('img', {src: local.get(image.name), alt: t('compare.view_n', {n: at + 1})}) : picture(image, at ? '320' : '1280', {alt: t('compare.view_n', {n: at + 1})})),
-      image.reason && h('p', {class: 'bad small'}, image.reason),
+      image.reason && h('p', {class: 'bad small'}, t(refusal(image.reason))),
       h('div', {class: 'row tight'}, image.main || at === 0 ? h('span', {class: 'tag own'}, t('draft.main')) : button(t('draft.make_main'), {kind: 'quiet small', onclick: () => order(at, 0)}),
         h('span', {class: 'spring'}),
         at > 0 && button(t('draft.earlier'), {icon: 'left', bare: true, kind: 'tiny', onclick: () => order(at, at - 1)}),

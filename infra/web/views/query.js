@@ -2,7 +2,7 @@
 
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
-import {chance, listed, moment, number, percent, t} from '../i18n.js';
+import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
@@ -301,8 +301,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     title.textContent = t(rejected ? 'query.rejected' : 'query.failed');
     if (heading === 'h1') shell.title(title.textContent);
     const key = `reject.${snapshot.code}`;
-    const translated = t(key);
-    const why = translated !== key ? translated : snapshot.reason || t('code.unknown', {code: snapshot.code || ''});
+    const why = has(key) ? t(key) : t('code.unknown', {code: snapshot.code || ''});
     fill(status, h('div', {class: 'note bad'}, icon('alert'), h('div', {}, h('p', {}, why),
       !rejected && h('p', {class: 'soft'}, t('query.failed_help')),
       h('div', {class: 'row'}, !rejected && button(t('query.retry'), {kind: 'primary', onclick: retry}), h('a', {class: rejected ? 'button primary' : 'button', href: '#/'}, t('query.again'))))));
