@@ -440,7 +440,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     dialog = compare({
       photos: snapshot.photos?.length ? snapshot.photos : sending.previewsOf(id).map((url) => ({1280: url})), hit, objectId: object, threshold: snapshot.result.verdict?.threshold, shell,
       likeHref: `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
-      same: hit ? (is) => { if (hit.object.own) answered(is, {hit, kind: 'same'}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
+      same: hit ? (is) => { if (hit.object.own) answered(is, {hit}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
       closed: () => {
         dialog = null;
         if (wantedObject === object) { wantedObject = null; if (location.hash.startsWith(`#/${base}/o/`)) shell.go(base, true); }
