@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from tests.e2e import things
@@ -44,7 +45,7 @@ def kept(museum: Museum, draft: dict[str, Any]) -> list[bytes]:
 def test_a_photo_is_kept_as_it_was_taken(registrar: Person, museum: Museum, draft: dict[str, Any]) -> None:
     """Not a pixel less, and with its EXIF, though the reduction of searched photos is on."""
     photos = opened(registrar, draft)
-    original = things.jpeg(things.picture(things.NEW_COIN).resize((2600, 2000)), orientation=6)
+    original = things.jpeg(Image.open(io.BytesIO(things.large(things.NEW_COIN))), quality=95, orientation=6)
     registrar.choose(("side.jpg", "image/jpeg", original), key="draft.add")
     expect(photos).to_have_count(2, timeout=WAIT)
     assert original in kept(museum, draft)
@@ -89,6 +90,13 @@ def broken_heic() -> bytes:
     return things.heic(things.NEW_COIN)[:400] + b"\0" * 4000
 
 
+def endless_jpeg() -> bytes:
+    """A JPEG with as many scans as no camera makes, which are a comment here: a browser shows it."""
+    comment = b"\xff\xda" * 100
+    photo = things.photo(things.NEW_COIN)
+    return photo[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + photo[2:]
+
+
 def animation() -> bytes:
     """A GIF that moves: a browser shows it, and no search takes it."""
     frames = [things.picture(stamp).resize((200, 200)) for stamp in things.MORNING[:2]]
@@ -101,9 +109,10 @@ def animation() -> bytes:
     ("photo", "key"),
     [
         (("broken.heic", "image/heic", broken_heic), "reject.broken"),
+        (("endless.jpg", "image/jpeg", endless_jpeg), "reject.broken"),
         (("moving.gif", "image/gif", animation), "reject.animated"),
     ],
-    ids=["heic", "gif"],
+    ids=["heic", "jpeg", "gif"],
 )
 def test_a_photo_that_was_refused_says_why(
     person: Person, draft: dict[str, Any], photo: tuple[str, str, Callable[[], bytes]], key: str

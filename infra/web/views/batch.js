@@ -118,7 +118,7 @@ export function show(main, params, shell) {
   function answerOf(id) {
     const here = pref(`answer.${shownId(id)}`);
     if (here) return here;
-    return Object.values(queries.get(shownId(id))?.said || {}).includes('same') ? 'same' : null;
+    return Object.values(queries.get(shownId(id))?.said || queries.get(id)?.said || {}).includes('same') ? 'same' : null;
   }
 
   /** The batch's own fields: as they were given here, else what all its cards have alike. */
