@@ -267,8 +267,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     return '';
   }
 
-  /** What is wrong with a value that the gateway warns of: a year that is none, or a code or class that there is not. */
-  const warned = (field) => t(field.year ? 'card.bad_year' : 'card.bad_code');
+  /** What is wrong with a value that the gateway warns of: none, years the wrong way round, or a code or class that there is not. */
+  const warned = (field, value) => t(!value ? 'card.needed' : field.year ? 'card.bad_period' : 'card.bad_code');
 
   function sourceName(object) {
     const hit = (result?.hits || []).find((one) => one.object.id === object);
@@ -483,8 +483,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       saving = false;
       again = false;
       if (error.status === 412) { await rejoin(); return; }
-      if (error.code === 'has-warnings' || error.code === 'wrong-state' || error.code === 'bad-link') {
-        for (const name of Object.keys(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: warned(rows[name].field), warned: values[name]});
+      if (error.code === 'has-warnings' || error.code === 'incomplete' || error.code === 'wrong-state' || error.code === 'bad-link') {
+        for (const name of Object.keys(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: warned(rows[name].field, values[name]), warned: values[name] || ''});
         state = saved.state;
         linked = saved.linked;
         render();

@@ -272,6 +272,27 @@ def test_what_the_gateway_warns_of_is_said_at_its_field_in_her_language(person: 
         expect(person.field(name).locator(".field-note")).to_have_text(person.t("card.bad_code"))
 
 
+def test_what_a_checked_card_lacks_is_said_at_its_fields(person: Person) -> None:
+    """And it is a draft as before. The answer is made here: one that wants a name and a class, and years in their order."""
+    query = person.found(things.photo(things.NEW_COIN))
+    for name, text in (("MainWord", "Монета"), ("CreationTimeStart", "1999"), ("CreationTimeEnd", "1996")):
+        person.value(name).fill(text)
+    person.saved()
+    card = stored(person.museum, query, CreationTimeEnd="1996")
+    wrong = dict.fromkeys(("Name", "TypologyGK", "CreationTimeEnd"), "english")
+    refused = {"code": "incomplete", "status": 409, "detail": "english", "warnings": wrong}
+    person.page.route(
+        f"**/api/objects/{card['id']}",
+        lambda route: route.fulfill(status=409, json=refused) if route.request.method == "PATCH" else route.fallback(),
+    )
+    person.excused.append("409")
+    person.button("card.check").click()
+    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.incomplete"), timeout=WAIT)
+    for name, key in (("Name", "needed"), ("TypologyGK", "needed"), ("CreationTimeEnd", "bad_period")):
+        expect(person.field(name).locator(".field-note")).to_contain_text(person.t(f"card.{key}"))
+    expect(person.page.locator(".card .tag").first).to_have_text(person.t("state.draft"))
+
+
 def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) -> None:
     """Two seconds later, with the name she gave."""
     registrar.search(things.photo("household-toilet"))
