@@ -10,9 +10,9 @@ let renewed = 0;
 
 /** What the gateway refused, or `offline` where it was not reached. */
 export class Problem extends Error {
-  constructor(status, code, detail, more = {}) {
-    super(detail || code);
-    Object.assign(this, {status, code, detail, more});
+  constructor(status, code, more = {}) {
+    super(code);
+    Object.assign(this, {status, code, more});
   }
 }
 
@@ -55,7 +55,7 @@ export async function call(method, path, {body, type = 'application/json', match
     });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Problem(0, 'offline', '');
+    throw new Problem(0, 'offline');
   }
   const wait = Number(answer.headers.get('retry-after')) || 1;
   if (answer.status === 429 && repeats > 0 && wait <= 60) { // what is counted by the day is said at once
@@ -67,9 +67,19 @@ export async function call(method, path, {body, type = 'application/json', match
   try { data = text ? JSON.parse(text) : null; } catch { /* a proxy's page is no answer of ours */ }
   if (!answer.ok) {
     if (answer.status === 401 && !probe) document.dispatchEvent(new CustomEvent('signed-out'));
-    throw new Problem(answer.status, data?.code || `http-${answer.status}`, data?.detail || data?.title || '', data || {});
+    throw new Problem(answer.status, data?.code || `http-${answer.status}`, data || {});
   }
   return {data, etag: answer.headers.get('etag'), status: answer.status};
+}
+
+/** A file that a call gives, and the cursor of its next part; null where it is the last. */
+export async function file(path) {
+  const answer = await fetch(address(path), {headers: {authorization: `Bearer ${token()}`}, credentials: 'include', cache: 'no-store'})
+    .catch(() => { throw new Problem(0, 'offline'); });
+  if (!answer.ok) throw new Problem(answer.status, (await answer.json().catch(() => ({}))).code || `http-${answer.status}`);
+  const body = await answer.blob();
+  if (body.type.startsWith('application/json')) return {body, next: JSON.parse(await body.text()).next};
+  return {body, next: /[?&]cursor=([^&>]+)[^>]*>; rel="next"/.exec(answer.headers.get('link') || '')?.[1] ?? null};
 }
 
 export const get = async (path, more) => (await call('GET', path, more)).data;

@@ -93,8 +93,10 @@ const shell = {
   why(error) {
     const key = `code.${error.code}`;
     if (i18n.has(key)) return t(key);
+    if (error.status === 400) return t('code.bad-request');
+    if (error.status === 401) return t('sign.wrong');
     if (error.status >= 500) return t('code.server');
-    return error.detail ? t('error.because', {why: error.detail}) : t('code.unknown', {code: error.code || error.name || ''});
+    return t('code.unknown', {code: error.code || error.name || ''});
   },
   failed: (error) => { if (error.name !== 'AbortError') toast(shell.why(error), {kind: 'bad'}); },
   crash: failed,
@@ -156,7 +158,7 @@ function top() {
         h('span', {id: 'museum', class: 'soft museum'}),
         h('button', {type: 'button', class: 'button bare', lang: other, 'aria-label': `${other.toUpperCase()}: ${t('app.language')}`, title: t('app.language'),
           onclick: async () => {
-            try { await i18n.change(other); } catch { shell.failed(new api.Problem(0, 'offline', '')); return; }
+            try { await i18n.change(other); } catch { shell.failed(new api.Problem(0, 'offline')); return; }
             top();
             show({focus: false, fresh: true});
           }}, other.toUpperCase()),

@@ -7,6 +7,7 @@ import {lang, listed, moment, percent, t} from './i18n.js';
 import {bar} from './hits.js';
 import {pieces, taken, unchanged} from './marks.js';
 import {changes, merged, way} from './merge.js';
+import {reducing} from './photos.js';
 import {classOf, codeText, nameOf, numberOf} from './records.js';
 import {keep, pref} from './prefs.js';
 
@@ -80,18 +81,26 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   const checkButton = button(t('card.check'), {icon: 'check', kind: 'primary', onclick: () => check(), 'aria-keyshortcuts': 'Control+Enter'});
   const stateActs = h('div', {class: 'row state-acts'});
   const open = h('p', {class: 'soft small', 'aria-live': 'off'});
+  const photoNote = h('p', {class: 'soft small photo-note', hidden: !queryId || !reducing()});
   const veil = h('div', {class: 'note veil', hidden: true}, icon('info'), h('div', {}, h('p', {}, t('card.held')), button(t('card.anyway'), {kind: 'quiet small', onclick: () => { hold(false); rows[fields.list[0].name]?.input.focus(); }})));
   const body = h('div', {class: 'card-body'}, KINDS.map(group));
   const title = h('h2', {tabindex: '-1'}, t('card.title'));
   const node = h('section', {class: 'panel card', onkeydown: keys},
     h('div', {class: 'card-top'}, h('div', {class: 'row'}, title, h('span', {class: 'spring'}), undoButton, redoButton, copyButton, deleteButton), h('div', {class: 'row'}, stateTag, saveLine),
       h('div', {class: 'row'}, allButton)),
-    veil, body, h('div', {class: 'card-foot'}, open, stateActs));
+    veil, body, h('div', {class: 'card-foot'}, open, stateActs), photoNote);
   fill(place, node);
   if (!Object.keys(offers).length) allButton.hidden = true;
   const later = debounced(save, SAVE_AFTER);
   const online = () => { if (dirty()) save(); };
   const leaving = (event) => { if (dirty()) { store(); save(); if (saving) event.preventDefault(); } };
+  /** Alt+A, wherever the keyboard is. */
+  const anywhere = (event) => {
+    if (!event.altKey || event.ctrlKey || event.metaKey || event.code !== 'KeyA' || document.querySelector('dialog[open]')) return;
+    event.preventDefault();
+    if (!allButton.hidden && !allButton.disabled) takeAll();
+  };
+  document.addEventListener('keydown', anywhere);
   window.addEventListener('online', online);
   window.addEventListener('beforeunload', leaving);
 
@@ -184,6 +193,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     undoButton.disabled = !done.length;
     redoButton.disabled = !undone.length;
     deleteButton.hidden = !saved;
+    drawPhotoNote();
     const left = toConfirm();
     open.textContent = left.length ? t('card.to_confirm', {n: left.length, names: listed(left.map((name) => fields.label(name).toLowerCase()))}) : '';
     drawState();
@@ -256,6 +266,9 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     if (field.year && !/^-?\d{1,4}$/.test(value.trim())) return t('card.bad_year');
     return '';
   }
+
+  /** What is wrong with a value that the gateway warns of: none, years the wrong way round, or a code or class that there is not. */
+  const warned = (field, value) => t(!value ? 'card.needed' : field.year ? 'card.bad_period' : 'card.bad_code');
 
   function sourceName(object) {
     const hit = (result?.hits || []).find((one) => one.object.id === object);
@@ -470,8 +483,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       saving = false;
       again = false;
       if (error.status === 412) { await rejoin(); return; }
-      if (error.code === 'has-warnings' || error.code === 'wrong-state' || error.code === 'bad-link') {
-        for (const [name, text] of Object.entries(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: text, warned: values[name]});
+      if (error.code === 'has-warnings' || error.code === 'incomplete' || error.code === 'wrong-state' || error.code === 'bad-link') {
+        for (const name of Object.keys(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: warned(rows[name].field, values[name]), warned: values[name] || ''});
         state = saved.state;
         linked = saved.linked;
         render();
@@ -490,7 +503,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     if (queryId) keep(`draft.${queryId}`, saved.id);
     if (fresh) awaitFindable();
     changed('draft', data);
-    if (!closed) { stateTag.textContent = t(`state.${state}`); stateTag.className = `tag state-${state}`; deleteButton.hidden = false; drawState(); }
+    if (!closed) { stateTag.textContent = t(`state.${state}`); stateTag.className = `tag state-${state}`; deleteButton.hidden = false; drawState(); drawPhotoNote(); }
   }
 
   /** A new draft's photos are indexed at once: from then on a search finds it. */
@@ -536,6 +549,11 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       ?? t('save.failed', {why: error ? shell.why(error) : ''});
     saveLine.className = `small save-line ${saveState}`;
     fill(saveLine, h('span', {}, saveState === 'saved' && findable ? `${text} · ${t('save.findable')}` : text), saveState === 'failed' && button(t('save.again'), {kind: 'quiet small', onclick: save}));
+  }
+
+  /** That the draft has the photo that was searched, and where its original is added. */
+  function drawPhotoNote() {
+    fill(photoNote, t('card.photo_reduced'), saved && [' ', h('a', {href: `#/d/${saved.id}`}, t('object.edit'))]);
   }
 
   function drawState() {
@@ -713,6 +731,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       closed = true;
       ends.forEach((end) => end());
       if (dirty()) { store(); save(); }
+      document.removeEventListener('keydown', anywhere);
       window.removeEventListener('online', online);
       window.removeEventListener('beforeunload', leaving);
     },

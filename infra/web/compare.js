@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import {button, fill, h, icon, s, say, typing} from './dom.js';
 import {chance, score, t} from './i18n.js';
-import {likeness} from './likeness.js';
+import {closeCopy, COPIES, likeness} from './likeness.js';
 import {nameOf, numberOf, picture, recordList, table} from './records.js';
 
 const MOST = 12;
@@ -156,6 +156,7 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
     right.outlined(on);
   }});
   const how = hit && likeness(hit, threshold);
+  const answer = (is) => t(hit && COPIES.has(hit.class_code) ? `same.${is}_copy` : `same.${is}`);
   const dialog = h('dialog', {class: 'compare', 'aria-labelledby': 'compare-title'},
     h('div', {class: 'compare-top'},
       h('div', {class: 'compare-name'}, title, of),
@@ -164,6 +165,7 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
     h('div', {class: 'lenses'},
       h('figure', {}, h('figcaption', {}, t('compare.query')), left.node, mine),
       h('figure', {}, h('figcaption', {}, t('compare.object')), right.node, views)),
+    hit && closeCopy(hit) && h('p', {class: 'compare-copy'}, t('same.copy_text', {number: numberOf(hit.record, hit.object)})),
     h('div', {class: 'compare-acts'},
       button(t('compare.in'), {icon: 'plus', bare: true, onclick: () => left.zoom(1.4)}),
       button(t('compare.out'), {icon: 'minus', bare: true, onclick: () => left.zoom(1 / 1.4)}),
@@ -173,8 +175,8 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
       h('span', {class: 'spring'}),
       use && button(t('compare.use'), {icon: 'card', onclick: () => { dialog.close(); use(hit); }}),
       likeHref && h('a', {class: 'button', href: likeHref}, icon('like'), h('span', {}, t('hit.like'))),
-      same && button(t('same.different'), {onclick: () => { same('different'); dialog.close(); }}),
-      same && button(t('same.same'), {icon: 'check', onclick: () => { same('same'); dialog.close(); }})),
+      same && button(answer('different'), {onclick: () => { same('different'); dialog.close(); }}),
+      same && button(answer('same'), {icon: 'check', onclick: () => { same('same'); dialog.close(); }})),
     h('p', {id: 'zoom-help', class: 'soft small'}, t('compare.help')),
     record);
 

@@ -38,6 +38,11 @@ export function catalogued(result) {
   return {hit, kind: sure ? 'same' : 'maybe'};
 }
 
+/** Whether a hit is of a class of copies, and so close that it may be the very one: only a look decides. */
+export function closeCopy(hit) {
+  return COPIES.has(hit.class_code) && (hit.duplicate === true || ['same_object', 'same_edition'].includes(hit.relation?.kind));
+}
+
 /** How sure the class is: `sure`, `unsure`, or `unknown` where nothing was calibrated and it does not lead clearly. */
 export function certainty(vote) {
   if (!vote) return 'none';

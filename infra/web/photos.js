@@ -12,15 +12,17 @@ export const MAX_VIEWS = 8;
 export const reducing = () => pref('reduce', true);
 
 /**
- * Look at a file: `{name, type, size, original, blob, preview, width, height, reduced}` or `{name, problem, values}`.
+ * Look at a file, which is reduced where that is wanted; `asIs`: never, since originals are kept with all that stands in them.
+ * Gives `{name, type, size, original, blob, preview, width, height, reduced}` or `{name, problem, values}`.
  * `blob` is what goes up; `preview` is null where the browser cannot show the format.
  */
-export async function prepare(file, limits) {
+export async function prepare(file, limits, {asIs = false} = {}) {
   const name = file.name || 'photo.jpg';
   const bad = (problem, values = {}) => ({name, problem, values, size: file.size});
   const kind = kindOf(new Uint8Array(await file.slice(0, 32).arrayBuffer()));
   if (kind.other) return bad(kind.other === 'empty' ? 'empty' : 'not-image', {what: kind.other});
   const limit = limits.max_bytes;
+  if (asIs && file.size > limit) return bad('too-large-original', {size: file.size, limit});
   let bitmap = null;
   try {
     bitmap = await createImageBitmap(file, {imageOrientation: 'from-image'});
@@ -37,7 +39,7 @@ export async function prepare(file, limits) {
     const large = Math.max(width, height) > SIDE || file.size > 1.5e6 || UNSHOWN.has(kind.type);
     let blob = file;
     let reduced = false;
-    if (reducing() && large && kind.type !== 'image/gif') {
+    if (!asIs && reducing() && large && kind.type !== 'image/gif') {
       const smaller = await drawn(bitmap, SIDE, QUALITY);
       if (smaller && smaller.size < file.size) { blob = smaller; reduced = true; }
     }

@@ -155,9 +155,9 @@ export function formPost({url, fields}, photo, progress) {
     request.upload.onprogress = (event) => progress(Math.min(photo.size, event.loaded));
     request.onload = () => {
       if (request.status < 300) { progress(photo.size); done(); return; }
-      failed(new Problem(request.status, refusal(request.responseText), ''));
+      failed(new Problem(request.status, refusal(request.responseText)));
     };
-    request.onerror = () => failed(new Problem(0, 'offline', ''));
+    request.onerror = () => failed(new Problem(0, 'offline'));
     request.ontimeout = request.onerror;
     request.send(data);
   });

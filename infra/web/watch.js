@@ -45,7 +45,7 @@ export function watch(id, {state, link = () => {}, quiet = () => {}, gone = () =
     const read = (event) => { if (!ended) news(JSON.parse(event.data)); };
     stream.addEventListener('state', read);
     stream.addEventListener('result', read);
-    stream.addEventListener('gone', () => { if (!ended) { stop(); gone(new Problem(404, 'not-found', '')); } });
+    stream.addEventListener('gone', () => { if (!ended) { stop(); gone(new Problem(404, 'not-found')); } });
     stream.addEventListener('open', () => link(true));
     stream.addEventListener('error', () => {
       if (ended) return;

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import openpyxl
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e import things
 from tests.e2e.conftest import Arrive
@@ -227,3 +227,162 @@ def test_a_batch_is_copied_as_a_table(registrar: Person) -> None:
     assert len(rows) == 1
     assert "протокол 7" in rows[0].split("\t")
     assert len(head.split("\t")) == len(rows[0].split("\t"))
+
+
+def test_a_batch_is_gone_on_with_on_another_machine(registrar: Person) -> None:
+    """What she answered, the part that she searched last, the batch's own fields: nothing of it is in this browser."""
+    museum, name = registrar.museum, unique("Другая машина")
+    shots = [things.seen_again(things.KNOWN_TOOL, 33), things.photo(things.MORNING[0]), things.photo(things.MORNING[1])]
+    tool, narrowed, new = (museum.upload(one, f"{at}.jpg", batch=name, wait=True) for at, one in enumerate([*shots]))
+    found = [museum.result(one) for one in (tool, narrowed, new)]
+    hit = found[0]["result"]["hits"][0]
+    assert hit["duplicate"]
+    assert museum.ask("POST", f"/queries/{tool}/feedback", {"object": hit["object"]["id"], "is": "same"})[0] == 204
+    status, made = museum.ask("POST", f"/queries/{narrowed}/filter", {"scope": "mine"})
+    assert status == 201, made
+    museum.result(made["id"])
+    card = {"query": narrowed, "fields": {"Name": "Монета"}, "own": {"FZK": "протокол 9", "ActNumberandDate": "№ 3"}}
+    assert museum.ask("POST", "/drafts", card)[0] == 201
+
+    registrar.go(f"batch/{quote(name)}/{new}")
+    work = registrar.main.locator(".worklist a")
+    expect(work).to_have_count(3, timeout=WAIT)
+    expect(registrar.value("FZK")).to_have_value("протокол 9", timeout=WAIT)
+    expect(registrar.value("ActNumberandDate")).to_have_value("№ 3")
+    expect(work.filter(has_text=registrar.t("work.same"))).to_have_attribute("data-id", tool, timeout=WAIT)
+    expect(registrar.main.locator(".batch-sum")).to_contain_text(registrar.t("batch.finished", n=1))
+    registrar.main.locator(f'.worklist a[data-id="{narrowed}"]').click()
+    expect(registrar.main.locator(".chip")).to_have_text(registrar.t("scope.mine"), timeout=WAIT)
+    expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
+
+
+def test_a_large_batch_does_not_hide_those_before_it(registrar: Person) -> None:
+    """The history is gone through until there are enough."""
+
+    def page(route: Route) -> None:
+        at = 2 if "cursor=second" in route.request.url else 1
+        items = [{"id": f"{at}{n:027}", "batch": f"Пакет {at}", "uploaded_at": 1e9, "status": "completed"} for n in range(100)]
+        route.fulfill(json={"items": items, "next": "second" if at == 1 else None})
+
+    registrar.page.route(re.compile(r"/api/queries\?"), page)
+    registrar.go("batch")
+    expect(registrar.main.locator(".known a")).to_have_text(["Пакет 1", "Пакет 2"])
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "json"])
+def test_a_batch_that_one_file_does_not_take_is_saved_in_several(registrar: Person, kind: str) -> None:
+    """All of its cards; it is said how many files they are."""
+    page = registrar.page
+
+    def cards(route: Route) -> None:
+        draft = {"state": "draft", "batch": "Большой", "query": "", "sources": {}, "confirmed": []}
+        items = [
+            {"id": f"d{n}", "fields": {"Name": str(n)}, "images": [], "draft": {**draft, "query": f"q{n}"}} for n in range(501)
+        ]
+        route.fulfill(json={"items": items, "next": None})
+
+    def part(route: Route) -> None:
+        last = "cursor=half" in route.request.url
+        if kind == "json":
+            route.fulfill(json={"cards": [], "next": None if last else "half"})
+        else:
+            link = {} if last else {"link": '</api/drafts/export?batch=%D0%91&format=xlsx&lang=ru&cursor=half>; rel="next"'}
+            route.fulfill(body=b"PK", content_type="application/vnd.openxmlformats", headers=link)
+
+    page.route(re.compile(r"/api/objects\?kind=drafts&batch"), cards)
+    page.route(re.compile(r"/api/drafts/export\?"), part)
+    registrar.go(f"batch/{quote('Большой')}")
+    expect(registrar.main.locator(".batch-sum")).to_have_text(registrar.t.like("batch.objects"), timeout=WAIT)
+    files: list[str] = []
+    page.on("download", lambda one: files.append(one.suggested_filename))
+    last = re.compile(rf"Большой 2\.{kind}")
+    with page.expect_event("download", lambda one: bool(last.match(one.suggested_filename))):
+        page.get_by_role("link", name=kind.upper()).click()
+    expect(page.locator("#toasts")).to_contain_text(registrar.t("batch.in_files", n=500))
+    expect(page.locator("#toasts")).to_contain_text(registrar.t("batch.files_saved", n=2))
+    assert sorted(files) == [f"Большой {n}.{kind}" for n in (1, 2)]
+
+
+MANY = 60
+"""It was tried with 200, which takes a minute here: each request of the page is answered by this test."""
+LATE = """() => { window.late = 0; new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) window.late = Math.max(window.late, one.duration);
+}).observe({type: 'longtask'}); }"""
+
+
+class Store:
+    """A gateway and a store that take all photos and search none, and refuse now and then, because it is too often."""
+
+    def __init__(self, person: Person) -> None:
+        self.person, self.made, self.refused, self.sent = person, 0, 0, 0
+        for path, answer in (
+            (r"/api/uploads$", self.begin),
+            (r"/api/queries\?", self.listed),
+            (r"/api/queries/\w+(\?hits=1)?$", self.waits),
+            (r"/api/queries/\w+/uploaded$", lambda route: route.fulfill(status=202, json={})),
+            (r"/api/queries/\w+/events$", self.stream),
+            (rf"{re.escape(person.museum.s3)}/fake", self.take),
+        ):
+            person.page.route(re.compile(path), answer)
+
+    def begin(self, route: Route) -> None:
+        """A form; each fiftieth photo has to be asked for three times."""
+        if self.made % 50 == 10 and self.refused < 2 * (self.made // 50 + 1):
+            self.refused += 1
+            route.fulfill(status=429, headers={"retry-after": "1"}, json={"code": "too-many", "detail": "too many"})
+            return
+        self.made += 1
+        form = {"url": f"{self.person.museum.s3}/fake", "fields": {"key": str(self.made)}}
+        made = {"id": f"{2**48 - 1 - self.made:012x}{self.made:016}", "upload": form, "parts": []}
+        route.fulfill(status=201, json=made)
+
+    def take(self, route: Route) -> None:
+        """A photo."""
+        self.sent += route.request.method == "POST"
+        route.fulfill(status=204, headers={"access-control-allow-origin": "*"})
+
+    def listed(self, route: Route) -> None:
+        """None before."""
+        route.fulfill(json={"items": [], "next": None})
+
+    def snapshot(self, route: Route) -> dict[str, object]:
+        """Of any query: it waits."""
+        found = re.search(r"/queries/(\w+)", route.request.url)
+        assert found
+        return {
+            "id": found[1], "status": "waiting", "stage": "waiting", "uploaded_at": time.time(), "now": time.time(), "photos": [],
+            "filename": "a.jpg", "batch": "", "of": None, "said": {}, "scope": "all", "result": None, "ahead": 0,
+        }  # fmt: skip
+
+    def waits(self, route: Route) -> None:
+        """The same."""
+        route.fulfill(json=self.snapshot(route))
+
+    def stream(self, route: Route) -> None:
+        """A stream that says it and is opened again much later."""
+        body = f"retry: 600000\n\nevent: state\ndata: {json.dumps(self.snapshot(route))}\n\n"
+        route.fulfill(content_type="text/event-stream", body=body)
+
+
+def test_a_folder_of_many_photos_is_given_at_once(registrar: Person) -> None:
+    """All are in the list, none is lost where the gateway asks to wait, and the page answers its keys meanwhile."""
+    registrar.excused.append("429")
+    store = Store(registrar)
+    small = things.jpeg(things.picture(things.NEW_COIN).resize((240, 240)), quality=60)
+    registrar.go("batch")
+    registrar.drop(*((f"КП-{number:04}.jpg", "image/jpeg", small) for number in range(MANY)))
+    expect(registrar.main.locator(".group")).to_have_count(MANY)
+    registrar.page.get_by_label(registrar.t("batch.name")).fill(unique("Много"))
+    registrar.page.evaluate(LATE)
+    registrar.button("batch.start").click()
+    expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(MANY, timeout=WAIT)
+    registrar.button("batch.keys").click()
+    expect(registrar.page.locator("dialog[open]")).to_have_count(1)
+    registrar.page.keyboard.press("Escape")
+    expect(registrar.main.locator(".worklist a")).to_have_count(MANY, timeout=100_000)
+    assert (store.made, store.sent) == (MANY, MANY)
+    assert store.refused == 2 * MANY // 50
+    assert [one.text_content() for one in registrar.main.locator(".worklist .dot.failed").all()] == []
+    names = registrar.main.locator(".worklist .work-name").all_text_contents()
+    assert sorted(names) == [f"КП-{number:04}" for number in range(MANY)]
+    assert registrar.page.evaluate("window.late") < 1000

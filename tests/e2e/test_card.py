@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Locator, Route, expect
 
 from functions.catalogue.fields import FIELDS
 from tests.e2e import things
@@ -140,7 +140,7 @@ def test_what_may_be_true_of_the_sample_alone_is_marked_to_confirm(person: Perso
     row = person.field("ShortDescription")
     row.get_by_role("button", name=person.t.like("card.take_named")).click()
     kinds = set(row.locator(".confirm mark").evaluate_all("(marks) => marks.map((one) => one.className)"))
-    assert kinds >= {"number", "date", "name", "damage"}, kinds
+    assert kinds >= {"number", "date", "name", "inscription", "damage"}, kinds
     expect(row.locator(".distinct")).to_contain_text(person.t("card.distinct"))
     person.saved()
     row.get_by_role("button", name=person.t.like("card.confirmed_field")).click()
@@ -254,6 +254,45 @@ def test_a_year_that_is_none_is_said_and_not_saved(registrar: Person) -> None:
     stored(registrar.museum, query, CreationTimeStart="-480")
 
 
+def test_what_the_gateway_warns_of_is_said_at_its_field_in_her_language(person: Person) -> None:
+    """A code that does not exist, which another program wrote into the card: nothing is said in English to who reads Russian."""
+    query = person.found(things.photo(things.NEW_COIN))
+    person.value("Name").fill("Монета")
+    person.saved()
+    card = stored(person.museum, query, Name="Монета")
+    path, kind = f"/objects/{card['id']}", {"content-type": "application/merge-patch+json", "if-match": "*"}
+    wrong = {"fields": {"TypologyGK": "999", "OwnershipType": "9"}}
+    assert person.museum.ask("PATCH", path, wrong, **kind)[0] == 200
+    person.page.reload()
+    expect(person.value("Name")).to_have_value("Монета", timeout=WAIT)
+    person.excused.append("409")
+    person.button("card.check").click()
+    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.has-warnings"), timeout=WAIT)
+    for name in ("TypologyGK", "OwnershipType"):
+        expect(person.field(name).locator(".field-note")).to_have_text(person.t("card.bad_code"))
+
+
+def test_what_a_checked_card_lacks_is_said_at_its_fields(person: Person) -> None:
+    """And it is a draft as before. The answer is made here: one that wants a name and a class, and years in their order."""
+    query = person.found(things.photo(things.NEW_COIN))
+    for name, text in (("MainWord", "Монета"), ("CreationTimeStart", "1999"), ("CreationTimeEnd", "1996")):
+        person.value(name).fill(text)
+    person.saved()
+    card = stored(person.museum, query, CreationTimeEnd="1996")
+    wrong = dict.fromkeys(("Name", "TypologyGK", "CreationTimeEnd"), "english")
+    refused = {"code": "incomplete", "status": 409, "detail": "english", "warnings": wrong}
+    person.page.route(
+        f"**/api/objects/{card['id']}",
+        lambda route: route.fulfill(status=409, json=refused) if route.request.method == "PATCH" else route.fallback(),
+    )
+    person.excused.append("409")
+    person.button("card.check").click()
+    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.incomplete"), timeout=WAIT)
+    for name, key in (("Name", "needed"), ("TypologyGK", "needed"), ("CreationTimeEnd", "bad_period")):
+        expect(person.field(name).locator(".field-note")).to_contain_text(person.t(f"card.{key}"))
+    expect(person.page.locator(".card .tag").first).to_have_text(person.t("state.draft"))
+
+
 def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) -> None:
     """Two seconds later, with the name she gave."""
     registrar.search(things.photo("household-toilet"))
@@ -312,6 +351,77 @@ def test_a_card_is_copied_as_text(registrar: Person) -> None:
     assert [line.split(": ", 1)[1] for line in copied.splitlines()] == ["Монета 25 центов", "царапина"]
     registrar.field("Name").get_by_role("button", name=registrar.t.like("card.copy_field")).click()
     assert registrar.page.evaluate("navigator.clipboard.readText()") == "Монета 25 центов"
+
+
+def test_a_card_is_copied_as_the_settings_say(registrar: Person) -> None:
+    """In the order that she set, only the fields that she ticked, as lines or as cells."""
+    registrar.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": ["Name", "MaterialandTechnique"]})
+    labels = {one.name: getattr(one, registrar.t.lang).capitalize() for one in FIELDS}
+    try:
+        query = registrar.found(things.photo(things.NEW_COIN))
+        for name, text in (("Name", "Монета"), ("Condition", "царапина"), ("MaterialandTechnique", "медь")):
+            registrar.value(name).fill(text)
+        registrar.saved()
+        registrar.go("settings")
+        registrar.button("settings.down", name=labels["Name"]).click()
+        expect(registrar.page.locator(".save-line.saved")).to_have_text(registrar.t("settings.saved"))
+        first = [f"{labels['MaterialandTechnique']}: медь", f"{labels['Name']}: Монета"]
+        hidden = {"ru": "не публиковать", "en": "do not publish"}[registrar.t.lang]
+        others = [f"{labels['PublicationLimit']}: {hidden}", f"{labels['Condition']}: царапина"]
+        for only, form, copied in (
+            (False, "lines", "\n".join(first + others)),
+            (True, "lines", "\n".join(first)),
+            (True, "cells", "медь\tМонета"),
+        ):
+            registrar.go("settings")
+            registrar.page.get_by_label(registrar.t("settings.only")).set_checked(only)
+            registrar.page.get_by_label(registrar.t("settings.form")).select_option(form)
+            registrar.go(f"q/{query}")
+            expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
+            registrar.button("card.copy").click()
+            expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("copy.done", what=registrar.t("card.title")))
+            assert registrar.page.evaluate("navigator.clipboard.readText()") == copied
+    finally:
+        registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
+
+
+def test_from_photo_to_checked_card_by_keyboard_alone(person: Person) -> None:
+    """Outside a batch, too: no mouse, and no key but those that are named."""
+    person.go()
+    tab_to(person, person.page.locator("#choose"))
+    with person.page.expect_file_chooser() as chooser:
+        person.press("Enter")
+    photo = {"name": "coin.jpg", "mimeType": "image/jpeg", "buffer": things.photo(things.NEW_COIN)}
+    chooser.value.set_files([photo])  # type: ignore[list-item]
+    expect(person.page.get_by_role("button", name=person.t("search.go"))).to_be_focused(timeout=WAIT)
+    person.press("Enter")
+    person.page.wait_for_url("**/#/q/**", timeout=WAIT)
+    person.result()
+    expect(person.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    person.press("Alt+a")
+    expect(person.value("Name")).not_to_have_value("")
+    expect(person.button("card.check")).to_be_focused()
+    person.press("Enter")
+    expect(person.button("review.yes")).to_be_focused()
+    person.press("Enter")
+    query = person.query
+    wait_for(
+        "checked",
+        lambda: (
+            [one["draft"]["state"] for one in person.museum.drafts() if one["draft"]["query"] == query] == ["checked"] or None
+        ),
+        seconds=15,
+    )
+
+
+def tab_to(person: Person, wanted: Locator) -> None:
+    """Press Tab until it is there."""
+    for _ in range(40):
+        if wanted.evaluate("(one) => one === document.activeElement"):
+            return
+        person.press("Tab")
+    raise AssertionError("Tab does not come there")
 
 
 def test_a_draft_is_deleted_after_a_question(registrar: Person) -> None:

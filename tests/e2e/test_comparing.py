@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -106,6 +107,47 @@ def test_all_views_of_an_object_and_its_record_are_there(registrar: Person) -> N
     expect(dialog).to_have_count(0)
     expect(registrar.hits.first.locator("a.cover")).to_be_focused()
     expect(registrar.page).not_to_have_url(re.compile("/o/"))
+
+
+def classed(person: Person, query: str, code: int) -> None:
+    """Let the result of a query say that all that was found is of a class."""
+    said = person.museum.result(query)
+    result = {**said["result"], "hits": [{**hit, "class_code": code} for hit in said["result"]["hits"]]}
+    body = f"event: result\ndata: {json.dumps({**said, 'said': {}, 'result': result})}\n\n"
+    pattern = f"**/api/queries/{query}/events"
+    person.page.unroute(pattern)
+    person.page.route(pattern, lambda route: route.fulfill(content_type="text/event-stream", body=body))
+
+
+def test_a_copy_is_compared_in_the_words_of_copies(person: Person) -> None:
+    """Coins, books, documents, prints, photographs: number, condition and inscriptions decide, here as in the list."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_COIN, 9))
+    for code in (5, 14, 15, 16, 17):
+        classed(person, query, code)
+        person.page.goto("about:blank")
+        person.go(f"q/{query}")
+        person.result()
+        said = person.t("same.copy_text", number=things.record_of(things.KNOWN_COIN)["KPNumber"])
+        expect(person.main.locator(".same")).to_contain_text(said)
+        dialog = opened(person)
+        expect(dialog.locator(".compare-copy")).to_have_text(said)
+        expect(person.button("same.same_copy", within=dialog)).to_be_visible()
+        expect(person.button("same.different_copy", within=dialog)).to_be_visible()
+        for key in ("same.same", "same.different"):
+            expect(person.button(key, within=dialog)).to_have_count(0)
+    person.button("same.same_copy", within=dialog).click()
+    expect(person.main.locator(".note.good")).to_be_visible()
+    hit = person.museum.result(query)["result"]["hits"][0]["object"]["id"]
+    wait_for("the answer", lambda: person.museum.result(query)["said"].get(hit) == "same" or None, seconds=10)
+
+
+def test_what_is_no_copy_is_compared_as_ever(registrar: Person) -> None:
+    """It is this one, or another."""
+    registrar.found(things.seen_again(things.KNOWN_TOOL))
+    dialog = opened(registrar)
+    expect(dialog.locator(".compare-copy")).to_have_count(0)
+    expect(registrar.button("same.same", within=dialog)).to_be_visible()
+    expect(registrar.button("same.different", within=dialog)).to_be_visible()
 
 
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:

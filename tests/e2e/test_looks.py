@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Windows, arriving
+from tests.e2e import things
+from tests.e2e.conftest import Arrive, Windows, arriving
 from tests.e2e.museum import Museum
-from tests.e2e.person import Person
+from tests.e2e.person import WAIT, Person
 from tests.e2e.views import VIEWS, Scene
 from tests.e2e.words import LANGUAGES
+from tests.fixtures.stack import held
 
 PICTURES = Path(__file__).with_name("screenshots")
 SIZES = {360: 1500, 900: 1500, 1600: 1200}
@@ -63,3 +65,29 @@ def axe(page: Page) -> list[str]:
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(AXE_SCRIPT)
     return list(page.evaluate(SERIOUS))
+
+
+MOVING = """() => { window.moving = new Set();
+  const look = () => { document.getAnimations().forEach((one) => window.moving.add(one.animationName || one.transitionProperty));
+    requestAnimationFrame(look); };
+  look(); }"""
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_nothing_moves_for_who_wants_no_motion(arrive: Arrive, museum: Museum, motion: str) -> None:
+    """While a search runs, when its results come, under the pointer, and when something is said; else some things do."""
+    person = arrive("ru", reduced_motion=motion)
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    person.go()
+    person.page.evaluate(MOVING)
+    person.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
+    with held(museum.running, "search-interactive"):
+        person.find()
+        expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"), timeout=WAIT)
+    person.result()
+    person.hits.first.hover()
+    person.button("card.copy").hover()
+    person.button("card.copy").click()
+    expect(person.page.locator("#toasts .toast").first).to_be_visible()
+    moved = person.page.evaluate("[...window.moving]")
+    assert moved == [] if motion == "reduce" else {"rise", "transform"} <= set(moved)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser
 
 WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
+FUNCTIONS = WEB.parents[1] / "functions"
 Run = Callable[..., Any]
 
 
@@ -28,7 +31,7 @@ def run(browser: Browser) -> Iterator[Run]:
     """Call ``run(module, expression, value)``: the expression sees the module as ``m`` and the value as ``v``."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(WEB)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = browser.new_page()
+    page = browser.new_page(locale="en-GB", timezone_id="Europe/Moscow")
     page.goto(f"http://127.0.0.1:{server.server_port}/icon.svg")
 
     def call(module: str, expression: str, value: Any = None) -> Any:
@@ -83,6 +86,57 @@ def test_a_score_below_0_is_shown_as_0(run: Run) -> None:
         "0.000",
         "0.000",
     ]
+
+
+NOON = 1709640000
+"""5 March 2024, 15:00 in Moscow."""
+
+
+@pytest.mark.parametrize(
+    ("lang", "written"),
+    [
+        ("ru", ["5 марта 2024 г.", "5 марта 2024 г. в 15:00", "0,5 с", "14 с", "2 мин", "а, б и в", "1 234,5"]),
+        ("en", ["5 March 2024", "5 March 2024 at 15:00", "0.5 s", "14 s", "2 min", "а, б and в", "1,234.5"]),
+    ],
+)
+def test_dates_times_and_lists_are_written_as_the_language_does(run: Run, lang: str, written: list[str]) -> None:
+    """A day, a moment, durations, names as one phrase, a number."""
+    call = (
+        "(await m.load(v[0]), [m.day(v[1]), m.moment(v[1]), m.duration(480), m.duration(14200), m.duration(120000),"
+        " m.listed(['а', 'б', 'в']), m.number(1234.5, 1)])"
+    )
+    assert [one.replace("\xa0", " ").replace("\u202f", " ") for one in run("i18n", call, [lang, NOON])] == written
+
+
+@pytest.mark.parametrize(("lang", "day"), [("ru", "2 января"), ("en", "2 January")])
+def test_a_moment_says_no_more_than_is_needed(run: Run, lang: str, day: str) -> None:
+    """Of today the time alone, of this year no year."""
+    now = run("i18n", "(await m.load(v), m.moment(Date.now() / 1000))", lang)
+    assert re.fullmatch(r"\d\d:\d\d", now)
+    year = "new Date(new Date().getFullYear(), 0, 2, 9, 30)"
+    if run("i18n", f"{year}.toDateString() !== new Date().toDateString()"):
+        assert re.fullmatch(rf"{day}\D+09:30", run("i18n", f"m.moment({year} / 1000)"))
+
+
+def said_of_photos() -> list[tuple[str, str]]:
+    """(code, sentence) of all that a photo is refused with, its values filled in with a 7."""
+    found = []
+    for path in (FUNCTIONS / "preprocess").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reject":
+                code, reason = node.args
+                assert isinstance(code, ast.Constant)
+                parts = reason.values if isinstance(reason, ast.JoinedStr) else [reason]
+                found.append((code.value, "".join(one.value if isinstance(one, ast.Constant) else "7" for one in parts)))
+    return found
+
+
+def test_a_refusal_that_is_told_as_a_sentence_is_known_by_its_words(run: Run) -> None:
+    """A draft's photo is told of without a code. A sentence that is worded anew must be known anew."""
+    assert len(said_of_photos()) > 10
+    for code, reason in said_of_photos():
+        assert run("refusal", "m.refusal(v)", reason) == f"reject.{code}", reason
+    assert run("refusal", "m.refusal(v)", "failed 4 times") == "draft.refused"
 
 
 def names(groups: list[dict[str, Any]]) -> dict[str, list[int]]:
@@ -155,6 +209,10 @@ def hit(**more: Any) -> dict[str, Any]:
     return {"score": 0.9, "relation": None, "duplicate": None, "class_code": 13, "object": {"own": True}, **more}
 
 
+COPIES = (5, 14, 15, 16, 17)
+"""Coins, books, documents, prints, photographs."""
+
+
 @pytest.mark.parametrize(
     ("one", "key"),
     [
@@ -162,7 +220,7 @@ def hit(**more: Any) -> dict[str, Any]:
         (hit(score=0.1), "like.below"),
         (hit(relation={"kind": "same_object", "probability": 0.97}), "like.same_object.sure"),
         (hit(relation={"kind": "same_object", "probability": 0.6}), "like.same_object.maybe"),
-        (hit(relation={"kind": "same_object", "probability": 0.99}, class_code=5), "like.same_copy"),
+        *((hit(relation={"kind": "same_object", "probability": 0.99}, class_code=code), "like.same_copy") for code in COPIES),
         (hit(relation={"kind": "looks_alike", "probability": 0.9}), "like.looks_alike"),
     ],
 )
@@ -177,8 +235,20 @@ def test_what_looks_catalogued_is_said_of_own_objects_alone(run: Run) -> None:
     kind = "(m.catalogued({hits: v}) || {}).kind || ''"
     assert run("likeness", kind, [hit(relation=same, object={"own": False})]) == ""
     assert run("likeness", kind, [hit(relation=same, duplicate=True)]) == "same"
-    assert run("likeness", kind, [hit(relation=same, duplicate=True, class_code=17)]) == "copy"
+    for code in COPIES:
+        assert run("likeness", kind, [hit(relation=same, duplicate=True, class_code=code)]) == "copy"
     assert run("likeness", kind, [hit(relation={"kind": "same_kind", "probability": 0.9})]) == ""
+
+
+def test_what_may_be_the_very_copy_is_close_and_of_a_class_of_copies(run: Run) -> None:
+    """A coin that merely looks alike is no copy of it, and neither is a jug that is the same."""
+    same, edition = ({"kind": kind, "probability": 0.9} for kind in ("same_object", "same_edition"))
+    for code in COPIES:
+        for one in (hit(relation=same), hit(relation=edition), hit(duplicate=True)):
+            assert run("likeness", "m.closeCopy(v)", {**one, "class_code": code})
+        for one in (hit(), hit(relation={"kind": "looks_alike", "probability": 0.9})):
+            assert not run("likeness", "m.closeCopy(v)", {**one, "class_code": code})
+    assert not run("likeness", "m.closeCopy(v)", hit(relation=same, duplicate=True))
 
 
 def test_a_card_is_copied_in_the_order_asked_for(run: Run) -> None:

@@ -90,6 +90,19 @@ def test_ten_seconds_without_news_are_said_and_help_is_offered(registrar: Person
     registrar.result()
 
 
+def test_nothing_is_asked_in_a_rhythm_while_a_search_runs(registrar: Person, museum: Museum) -> None:
+    """The stream tells: in five seconds of a held search not one request is made."""
+    registrar.go()
+    registrar.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 71)))
+    with held(museum.running, "search-interactive"):
+        registrar.find()
+        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"), timeout=WAIT)
+        before = len(registrar.asked)
+        registrar.page.wait_for_timeout(5000)
+        assert registrar.asked[before:] == []
+    registrar.result()
+
+
 def test_a_reload_in_the_middle_loses_nothing(registrar: Person, museum: Museum) -> None:
     """The address is the search, and it is as far as it was."""
     registrar.go()

@@ -12,7 +12,7 @@ from tests.e2e.museum import EVIL, Museum
 from tests.e2e.person import WAIT, Person
 from tests.pictures import jpeg
 
-PICTURE = 77
+PICTURE, CODED = 77, 78
 EVIL_ID = f"e2e-{EVIL}"
 
 
@@ -75,6 +75,40 @@ def test_markup_in_a_record_stays_text_on_its_own_page(registrar: Person, evil: 
     registrar.button("hit.like").click()
     registrar.result()
     expect(registrar.main.locator(".chip").first).to_contain_text(EVIL)
+    harmless(registrar)
+
+
+@pytest.fixture
+def coded(museum: Museum) -> Iterator[dict[str, str]]:
+    """An object with markup where a code, a year or a class is expected, which are kept as they came. Its record."""
+    record = {one.name: EVIL for one in FIELDS if one.codes or one.year or one.name == "TypologyGK"}
+    assert {"TypologyGK", "CreationTimeStart", "CreationTimeEnd", "OwnershipType", "PublicationLimit"} <= record.keys()
+    record["Name"] = "Коды"
+    museum.catalogue({("local", "e2e-coded"): (record, {"a.jpg": jpeg(CODED)})})
+    yield record
+    museum.remove("local/e2e-coded")
+
+
+def test_markup_in_a_code_a_year_and_a_class_stays_text(registrar: Person, coded: dict[str, str]) -> None:
+    """In the results, the comparison, the card, and on the object's own page."""
+    query = registrar.search(jpeg(CODED))
+    found = registrar.museum.result(query)["result"]
+    hit = found["hits"][0]
+    assert hit["record"]["Name"] == coded["Name"]
+    assert found["draft"]["CreationTimeStart"][0]["value"] == EVIL
+    harmless(registrar)
+    registrar.link("hit.compare", within=registrar.hits.first).click()
+    expect(registrar.page.locator(".compare-record dd").get_by_text(EVIL)).to_have_count(len(coded) - 1, timeout=WAIT)
+    harmless(registrar)
+    registrar.page.keyboard.press("Escape")
+    if registrar.main.locator(".same").count():
+        registrar.main.locator(".same .button:not(.primary, .quiet)").click()
+    registrar.button("card.take_all").click()
+    expect(registrar.value("CreationTimeStart")).to_have_value(EVIL)
+    expect(registrar.field("CreationTimeEnd")).to_contain_text(registrar.t("card.bad_year"))
+    harmless(registrar)
+    registrar.go(f"o/{hit['object']['id']}")
+    expect(registrar.main.locator(".object-record dd").get_by_text(EVIL)).to_have_count(len(coded) - 1, timeout=WAIT)
     harmless(registrar)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,39 @@ WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
 MODULES = sorted(WEB.rglob("*.js"))
 CODE = {path.relative_to(WEB).as_posix(): path.read_text() for path in MODULES}
 FIRST = ("index.html", "style.css", "icon.svg", "config.json", "lang/ru.json", "boot.js")
+FUNCTIONS = WEB.parents[1] / "functions"
+CODE_AT = {"Reject": 0, "BadDraft": 0, "NotNow": 0, "Problem": 1, "too_many": 2, "unauthorised": 1}
+"""Who is given a code, and as which argument."""
+SHOWN_AS = {"Reject": "reject"}
+"""How the page asks for the text of its codes; for the others it is ``code``."""
+ENDS = {"QueryFailed", "Outcome", "ended", "ImageRejected"}
+"""What ends an upload with a code of its own, named ``code``."""
+NEVER_SHOWN = {
+    "reject.bad-record": "of an imported record, which the import tells; a draft's record is written by the gateway",
+    "reject.broken-record": "the same",
+    "reject.broken-notification": "of what a store sends, which no page sees",
+    "reject.no-records": "the same",
+    "reject.too-many-records": "the same",
+    "reject.unknown-bucket": "an installation that was set up wrongly: told to whoever runs it",
+    "code.unknown-bucket": "the same",
+    "code.unauthorised": "any 401 is shown as sign.wrong, and asks for a token",
+    "code.token-expired": "the same",
+    "code.token-invalid": "the same",
+    "code.token-unknown": "the same",
+    "code.bad-parameter": "any 400 is shown as code.bad-request",
+    "code.issuer-unavailable": "any 5xx is shown as code.server",
+    "code.bug": "any 5xx is shown as code.server",
+    "code.store-refused": "the same",
+    "code.unavailable": "the same",
+    "code.method-not-allowed": "a call that the page does not make",
+    "code.unknown-parameter": "the same",
+    "code.wrong-content-type": "the same",
+    "code.no-if-match": "the page sends what it has read with each change",
+    "code.never-from-a-source": "the page takes offered fields alone",
+    "code.no-link": "the page links with a record or not at all",
+    "code.not-own": "the page sends own fields apart",
+}
+"""Codes without a text, each with why nobody misses it; the page shows the code itself then."""
 PLURALS = {"ru": {"one", "few", "many", "other"}, "en": {"one", "other"}}
 
 
@@ -44,6 +79,58 @@ def loaded(module: str, seen: set[str]) -> set[str]:
         for name in re.findall(r"^import .* from '(.+)';$", CODE[module], re.M):
             loaded((WEB / folder / name).resolve().relative_to(WEB).as_posix(), seen)
     return seen
+
+
+def codes_of(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """(how the page asks for its text, code) of all that a module refuses with, also where a function has it as a default."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in CODE_AT:
+            yield from (("code", one) for one in node.args.defaults)
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name in CODE_AT and len(node.args) > CODE_AT[name]:
+            yield SHOWN_AS.get(name, "code"), node.args[CODE_AT[name]]
+        yield from (("reject", one.value) for one in node.keywords if one.arg == "code" and name in ENDS)
+
+
+def refusals() -> tuple[set[str], set[str]]:
+    """Keys of the texts of all codes in the sources, and codes that are no literals."""
+    keys, others = set(), set()
+    for path in FUNCTIONS.rglob("*.py"):
+        if "contracts" in path.parts:  # samples
+            continue
+        for kind, code in codes_of(ast.parse(path.read_text())):
+            if not isinstance(code, ast.Constant):
+                others.add(ast.unparse(code))
+                continue
+            keys.add(f"{kind}.{code.value}")
+            if kind == "reject" and path.relative_to(FUNCTIONS).as_posix() in ("queries.py", "adapters/s3.py"):
+                keys.add(f"code.{code.value}")  # the gateway calls these, and refuses with their codes
+    return keys, others
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_every_code_that_somebody_is_refused_with_has_a_text(language: str) -> None:
+    """A registrar who reads Russian is never told an English sentence, nor a mere code."""
+    keys, _ = refusals()
+    assert {"reject.worker-dead", "code.broken-query-file", "code.wrong-state", "code.token-expired"} <= keys
+    assert keys - texts(language).keys() - NEVER_SHOWN.keys() == set()
+
+
+def test_no_exception_is_made_of_what_has_a_text_or_is_gone() -> None:
+    """The list above is as short as it can be."""
+    keys, others = refusals()
+    assert NEVER_SHOWN.keys() & texts("ru").keys() == set()
+    assert NEVER_SHOWN.keys() - keys == set()
+    assert {one for one in others if not re.search(r"\bcode\b", one)} == set()  # another's, which is collected too
+
+
+def test_no_sentence_of_the_gateways_is_shown() -> None:
+    """They are English, for programs and logs; the page has its own for each code."""
+    asked = r"refusal\(image\.reason\)|!image\.reason|image\.reason (?:\?|&&)|Boolean\(image\.reason\)"
+    read = {name for name, text in CODE.items() if re.search(r"\.(?:detail|reason)\b", re.sub(asked, "", text))}
+    assert read == set()
 
 
 def test_both_languages_have_the_same_texts() -> None:

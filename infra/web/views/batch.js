@@ -15,6 +15,8 @@ import {birth, workplace} from './query.js';
 
 const STREAMS = 2;
 const FORM_SECONDS = 1200;
+const IN_A_FILE = 500;  // cards, as the gateway gives them out
+const ANSWERS = 100;  // that are asked for when a batch is opened
 const DONE = new Set(['checked', 'exported', 'linked']);
 
 export function show(main, params, shell) {
@@ -22,19 +24,21 @@ export function show(main, params, shell) {
   const base = `batch/${encodeURIComponent(batch)}`;
   const queries = new Map();
   const drafts = new Map();
+  const cards = new Map();  // all of the batch, also those of no query
+  const exported = (format, cursor) => `/drafts/export${api.asked({batch, format, lang, cursor})}`;
   const swaps = pref(`batch.swap.${batch}`, {});
   const watchers = new Map();
   let current = null;
   let work = null;
   let closed = false;
   let loaded = false;
+  let names = new Set();  // of own fields
   const summary = h('p', {class: 'soft batch-sum'});
   const line = h('div', {class: 'progress', role: 'progressbar', 'aria-label': t('batch.done_share'), 'aria-valuemin': 0, 'aria-valuemax': 100}, h('i'));
   const list = h('ol', {class: 'worklist', 'aria-label': t('batch.list')}, Array.from({length: 8}, () => h('li', {class: 'work ghost', 'aria-hidden': 'true'}, h('span', {class: 'thumb'}), h('i'))));
   const place = h('div', {class: 'workplace'});
   const exports = h('div', {class: 'row batch-out'},
-    h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'xlsx', lang})}`), download: `${batch}.xlsx`, onclick: asked}, icon('out'), h('span', {}, 'XLSX')),
-    h('a', {class: 'button', href: api.address(`/drafts/export${api.asked({batch, format: 'json'})}`), download: `${batch}.json`, onclick: asked}, icon('out'), h('span', {}, 'JSON')),
+    ['xlsx', 'json'].map((format) => h('a', {class: 'button', href: api.address(exported(format)), download: `${batch}.${format}`, onclick: (event) => given(event, format)}, icon('out'), h('span', {}, format.toUpperCase()))),
     button(t('batch.copy'), {icon: 'copy', onclick: copyAll}),
     button(t('batch.keys'), {kind: 'quiet batch-keys', onclick: keysHelp}));
   fill(main, h('div', {class: 'batch'},
@@ -51,12 +55,26 @@ export function show(main, params, shell) {
 
   async function load() {
     await resume(batch);
-    await Promise.all([all(`/queries`, {batch, limit: 100}, (one) => queries.set(one.id, one)), all('/objects', {kind: 'drafts', batch, limit: 100}, noteDraft)]);
+    const [fields] = await Promise.all([table(), all(`/queries`, {batch, limit: 100}, (one) => queries.set(one.id, one)), all('/objects', {kind: 'drafts', batch, limit: 100}, noteDraft)]);
+    names = new Set(fields.list.filter((field) => field.kind === 'own').map((field) => field.name));
     if (closed) return;
     loaded = true;
     draw();
     follow();
     openWanted(params.item);
+    await answers();
+  }
+
+  /** What she said on another machine: of what is said to be catalogued, and has neither card nor an answer here. */
+  async function answers() {
+    const open = items().filter((one) => one.query?.duplicate && isFinal(one.query) && !draftOf(one.id) && !answerOf(one.id));
+    for (const {id} of open.slice(0, ANSWERS)) {
+      if (closed) return;
+      const mine = shownId(id);
+      const {said} = await api.get(`/queries/${mine}?hits=1`).catch(() => ({}));
+      if (said && queries.has(mine)) queries.set(mine, {...queries.get(mine), said});
+    }
+    if (open.length) drawSoon();
   }
 
   async function all(path, asked, each) {
@@ -70,6 +88,7 @@ export function show(main, params, shell) {
 
   function noteDraft(data) {
     if (!data.draft) return;
+    cards.set(data.id, data);
     if (data.draft.query) drafts.set(data.draft.query, data);
   }
 
@@ -82,7 +101,34 @@ export function show(main, params, shell) {
     } catch (error) { if (error.code !== 'offline') shell.failed(error); }
   }
 
-  const shownId = (id) => swaps[id] || id;
+  /** The search that is shown for an object: the last that was made of its photos, here or on another machine. */
+  function shownId(id) {
+    const made = [...queries.values()].filter((one) => one.of && one.id !== id && rootOf(one) === id).map((one) => one.id);
+    return [...made, swaps[id] || id].sort()[0];  // ids begin with time backwards
+  }
+
+  /** The first search of the same photos that the batch has. */
+  function rootOf(query) {
+    let first = query;
+    while (first.of && queries.has(first.of)) first = queries.get(first.of);
+    return first.id;
+  }
+
+  /** `same` where she said that the object is catalogued already: here, or on another machine. */
+  function answerOf(id) {
+    const here = pref(`answer.${shownId(id)}`);
+    if (here) return here;
+    return Object.values(queries.get(shownId(id))?.said || queries.get(id)?.said || {}).includes('same') ? 'same' : null;
+  }
+
+  /** The batch's own fields: as they were given here, else what all its cards have alike. */
+  function ownFields() {
+    const kept = pref(`batch.own.${batch}`);
+    const [first, ...others] = [...cards.values()].map((one) => one.fields);
+    if (kept || !first) return kept || undefined;
+    return Object.fromEntries(Object.entries(first).filter(([name, value]) => names.has(name) && others.every((one) => one[name] === value)));
+  }
+
   const draftOf = (id) => drafts.get(shownId(id)) || drafts.get(id);
 
   /** The batch's objects in the order in which they were given: what is at the server, then what is not there yet. */
@@ -107,13 +153,13 @@ export function show(main, params, shell) {
     if (lost({query, item})) return ['work.lost', 'failed'];
     const draft = draftOf(id)?.draft;
     if (draft) return [`state.${draft.state}`, `is-${draft.state}`];
-    if (pref(`answer.${shownId(id)}`) === 'same') return ['work.same', 'is-linked'];
+    if (answerOf(id) === 'same') return ['work.same', 'is-linked'];
     if (query.status === 'completed') return nothing(query) ? ['work.nothing', 'ready'] : ['work.ready', 'ready'];
     return [`status.${query.status}`, query.status];
   }
 
   const nothing = (query) => (query.result ? query.result.verdict?.similar === false : !query.top);
-  const finished = (one) => DONE.has(draftOf(one.id)?.draft?.state) || pref(`answer.${shownId(one.id)}`) === 'same';
+  const finished = (one) => DONE.has(draftOf(one.id)?.draft?.state) || answerOf(one.id) === 'same';
 
   let drawing = 0;
   function drawSoon() {
@@ -195,7 +241,7 @@ export function show(main, params, shell) {
     pendingFocus = focus;
     const mine = shownId(id);
     history.replaceState(null, '', `#/${base}/${id}`);
-    work = workplace(place, {id: mine, shell, heading: 'h2', base: `${base}/${id}`, draftId: draftOf(id)?.id, batch: {name: batch, own: pref(`batch.own.${batch}`) || undefined}, changed: (what, value) => changed(id, what, value), next: () => step(1, true)});
+    work = workplace(place, {id: mine, shell, heading: 'h2', base: `${base}/${id}`, draftId: draftOf(id)?.id, batch: {name: batch, own: ownFields()}, changed: (what, value) => changed(id, what, value), next: () => step(1, true)});
     place.querySelector('.query-title')?.before(h('p', {class: 'work-of soft'}, nameOfItem(items().find((one) => one.id === id) || {})));
     draw();
     list.querySelector('[aria-current="true"]')?.scrollIntoView({block: 'nearest'});
@@ -204,9 +250,9 @@ export function show(main, params, shell) {
 
   function changed(id, what, value) {
     if (closed) return true;
-    if (what === 'draft') { drafts.set(value.draft?.query || shownId(id), value); drawSoon(); }
-    else if (what === 'erased') { for (const [key, one] of drafts) if (one.id === value) drafts.delete(key); drawSoon(); }
-    else if (what === 'state') { if (queries.has(id) && shownId(id) === value.id) { queries.set(id, {...queries.get(id), ...value}); drawSoon(); } }
+    if (what === 'draft') { cards.set(value.id, value); drafts.set(value.draft?.query || shownId(id), value); drawSoon(); }
+    else if (what === 'erased') { cards.delete(value); for (const [key, one] of drafts) if (one.id === value) drafts.delete(key); drawSoon(); }
+    else if (what === 'state') { if (queries.has(id) && shownId(id) === value.id) { queries.set(id, {...queries.get(id), ...value, id, of: queries.get(id).of}); drawSoon(); } }
     else if (what === 'card') { if (pendingFocus && id === current) { pendingFocus = false; focusWork(value); } }
     else if (what === 'answer') drawSoon();
     else if (what === 'replaced' || what === 'renamed') {
@@ -270,6 +316,30 @@ export function show(main, params, shell) {
       const rows = [names.map((name) => fields.label(name)).join('\t'), ...cards.map((one) => asText(one.fields, names, {...fields, form: 'cells'}))];
       await copy(rows.join('\n'), t('batch.cards', {n: cards.length}));
     } catch (error) { shell.failed(error); }
+  }
+
+  /** The batch as a file, by the link itself; as several where one does not take all cards. */
+  async function given(event, format) {
+    asked();
+    if (cards.size <= IN_A_FILE) return;
+    event.preventDefault();
+    toast(t('batch.in_files', {n: IN_A_FILE}));
+    try {
+      let count = 0;
+      for (let cursor = null; count === 0 || cursor;) {
+        const {body, next} = await api.file(exported(format, cursor));
+        count += 1;
+        cursor = next;
+        saved(body, `${batch} ${count}.${format}`);
+      }
+      toast(t('batch.files_saved', {n: count}), {kind: 'good'});
+    } catch (error) { shell.failed(error); }
+  }
+
+  function saved(body, name) {
+    const url = URL.createObjectURL(body);
+    h('a', {href: url, download: name}).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60e3);
   }
 
   /** After an export: those checked may be marked as transferred. */

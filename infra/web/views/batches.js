@@ -11,6 +11,9 @@ import {table} from '../records.js';
 const MODES = ['name', 'folder', 'count', 'each'];
 const PHOTO = /\.(jpe?g|png|webp|tiff?|hei[cf]|avif|gif|bmp)$/i;
 
+const ENOUGH = 20;
+const PAGES = 20;  // of the history, a hundred searches each: one large batch does not hide those before it
+
 export function show(main, params, shell) {
   let files = [];
   let groups = [];
@@ -33,15 +36,27 @@ export function show(main, params, shell) {
 
   async function drawKnown() {
     const names = new Map(pref('batches', []).map((one) => [one.name, one]));
+    drawList(names);
     try {
-      const {items} = await api.get('/queries?limit=100');
-      for (const one of items) if (one.batch && !names.has(one.batch)) names.set(one.batch, {name: one.batch, at: one.uploaded_at});
+      let cursor = null;
+      for (let page = 0; page < PAGES && !closed; page += 1) {
+        const {items, next} = await api.get(`/queries${api.asked({limit: 100, cursor})}`);
+        for (const one of items) if (one.batch && !names.has(one.batch)) names.set(one.batch, {name: one.batch, at: one.uploaded_at});
+        drawList(names);
+        if (!next || names.size >= ENOUGH) break;
+        cursor = next;
+      }
     } catch { /* what this browser knows is shown */ }
+  }
+
+  function drawList(names) {
     if (closed) return;
     for (const name of names.keys()) used.add(name);
-    known.hidden = !names.size;
+    known.hidden = !names.size || files.length > 0;
+    const had = known.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
     fill(known.lastChild, [...names.values()].sort((a, b) => (b.at || 0) - (a.at || 0)).map((one) => h('li', {class: 'rowline short'}, icon('stack'),
       h('span', {class: 'rowline-text'}, h('a', {class: 'cover', href: `#/batch/${encodeURIComponent(one.name)}`}, one.name), h('span', {class: 'soft small'}, one.at ? day(one.at) : '')))));
+    if (had) [...known.querySelectorAll('a')].find((one) => one.getAttribute('href') === had)?.focus();
   }
 
   function take(found) {

@@ -6,15 +6,21 @@ import {button, confirmed, fill, h, icon, say, toast} from '../dom.js';
 import {percent, t} from '../i18n.js';
 import {prepare} from '../photos.js';
 import {nameOf, picture, table} from '../records.js';
+import {refusal} from '../refusal.js';
 import {formPost} from '../sending.js';
 import {problemOf} from './search.js';
+
+const AGAIN = 3e3;
 
 export function show(main, params, shell) {
   const {id} = params;
   let data = null;
   let writer = null;
   let closed = false;
+  let stream = null;
+  let again = 0;
   const local = new Map();
+  const told = new Set();  // photos whose end is known
   const title = h('h1', {tabindex: '-1'}, t('card.title'));
   const photos = h('ul', {class: 'draft-photos', 'aria-label': t('draft.photos')});
   const input = h('input', {type: 'file', accept: 'image/*,.heic,.heif,.tif,.tiff', multiple: true, class: 'sr', tabindex: '-1', 'aria-hidden': 'true', onchange: (event) => { add([...event.target.files]); event.target.value = ''; }});
@@ -32,7 +38,9 @@ export function show(main, params, shell) {
     if (closed) return;
     title.textContent = nameOf(data.fields);
     shell.title(title.textContent);
+    data.images.filter((image) => !pending(image)).forEach((image) => told.add(image.name));
     drawPhotos();
+    watchPhotos();
     fill(links, data.draft?.query && result && h('a', {class: 'button', href: `#/q/${data.draft.query}`}, icon('search'), h('span', {}, t('draft.search'))),
       h('a', {class: 'button', href: `#/o/${id}/similar`}, icon('like'), h('span', {}, t('hit.like'))),
       data.draft?.batch && h('a', {class: 'button quiet', href: `#/batch/${encodeURIComponent(data.draft.batch)}`}, icon('stack'), h('span', {}, data.draft.batch)));
@@ -42,11 +50,55 @@ export function show(main, params, shell) {
     }});
   }
 
+  /** The server's copy, else what this browser can show itself, else that it is to come. */
+  function shown(image, at) {
+    const alt = t('compare.view_n', {n: at + 1});
+    if (image['320']) return picture(image, at ? '320' : '1280', {alt});
+    if (local.has(image.name)) return h('img', {src: local.get(image.name), alt});
+    return h('span', {class: 'nopicture', role: 'img', 'aria-label': t(pending(image) ? 'photo.coming' : 'photo.none')});
+  }
+
+  const pending = (image) => !image.findable && !image.reason;
+
+  /** Hear of the photos until each is findable or refused. A stream is about the photos that were there when it was opened. */
+  function watchPhotos() {
+    clearTimeout(again);
+    stream?.close();
+    if (closed || !data.images?.some(pending)) return;
+    stream = new EventSource(api.address(`/drafts/${encodeURIComponent(id)}/events`), {withCredentials: true});
+    stream.addEventListener('state', heard);
+    stream.addEventListener('result', (event) => { stream.close(); heard(event); });
+    stream.addEventListener('gone', () => stream.close());
+    stream.addEventListener('error', () => { if (stream.readyState === EventSource.CLOSED && !closed) again = setTimeout(renew, AGAIN); });
+  }
+
+  /** The stream was refused: the cookie may have run out. */
+  async function renew() {
+    await api.enter().catch(() => {});
+    watchPhotos();
+  }
+
+  /** Say how a photo ended, once. */
+  function tellEnds() {
+    for (const image of data.images.filter((one) => !pending(one) && !told.has(one.name))) {
+      told.add(image.name);
+      say(image.reason ? t(refusal(image.reason)) : t('draft.read'), Boolean(image.reason));
+    }
+  }
+
+  function heard(event) {
+    if (closed) return;
+    data = {...data, images: JSON.parse(event.data).images};
+    drawPhotos();
+    tellEnds();
+  }
+
   function drawPhotos() {
     const images = data.images || [];
     fill(photos, images.map((image, at) => h('li', {},
-      h('span', {class: 'thumb'}, !image['320'] && local.has(image.name) ? h('img', {src: local.get(image.name), alt: t('compare.view_n', {n: at + 1})}) : picture(image, at ? '320' : '1280', {alt: t('compare.view_n', {n: at + 1})})),
-      image.reason && h('p', {class: 'bad small'}, image.reason),
+      h('span', {class: 'thumb'}, shown(image, at)),
+      image.reason && h('p', {class: 'bad small'}, t(refusal(image.reason))),
+      pending(image) && h('p', {class: 'soft small'}, t('draft.reading')),
       h('div', {class: 'row tight'}, image.main || at === 0 ? h('span', {class: 'tag own'}, t('draft.main')) : button(t('draft.make_main'), {kind: 'quiet small', onclick: () => order(at, 0)}),
         h('span', {class: 'spring'}),
         at > 0 && button(t('draft.earlier'), {icon: 'left', bare: true, kind: 'tiny', onclick: () => order(at, at - 1)}),
@@ -63,6 +115,8 @@ export function show(main, params, shell) {
         data = answer.data;
         writer?.renewed(answer.etag);
         drawPhotos();
+        tellEnds();
+        watchPhotos();
         return;
       } catch (error) { if (error.status !== 412 || attempt > 2) throw error; }
     }
@@ -90,7 +144,7 @@ export function show(main, params, shell) {
   async function add(files) {
     const {limits} = await api.me();
     for (const file of files) {
-      const photo = await prepare(file, limits);
+      const photo = await prepare(file, limits, {asIs: true});
       if (photo.problem) { toast(`${photo.name}: ${problemOf(photo)}`, {kind: 'bad'}); continue; }
       try {
         const {name, upload} = await api.post(`/drafts/${encodeURIComponent(id)}/images`, {filename: photo.name, content_type: photo.type, size: photo.size});
@@ -105,6 +159,6 @@ export function show(main, params, shell) {
   return {
     title: t('card.title'),
     take: (found) => add(found.map((one) => one.file)),
-    close() { closed = true; writer?.close(); local.forEach((url) => URL.revokeObjectURL(url)); },
+    close() { closed = true; clearTimeout(again); stream?.close(); writer?.close(); local.forEach((url) => URL.revokeObjectURL(url)); },
   };
 }

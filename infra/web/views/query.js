@@ -2,7 +2,7 @@
 
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
-import {chance, listed, moment, number, percent, t} from '../i18n.js';
+import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
@@ -301,8 +301,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     title.textContent = t(rejected ? 'query.rejected' : 'query.failed');
     if (heading === 'h1') shell.title(title.textContent);
     const key = `reject.${snapshot.code}`;
-    const translated = t(key);
-    const why = translated !== key ? translated : snapshot.reason || t('code.unknown', {code: snapshot.code || ''});
+    const why = has(key) ? t(key) : t('code.unknown', {code: snapshot.code || ''});
     fill(status, h('div', {class: 'note bad'}, icon('alert'), h('div', {}, h('p', {}, why),
       !rejected && h('p', {class: 'soft'}, t('query.failed_help')),
       h('div', {class: 'row'}, !rejected && button(t('query.retry'), {kind: 'primary', onclick: retry}), h('a', {class: rejected ? 'button primary' : 'button', href: '#/'}, t('query.again'))))));
@@ -441,7 +440,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     dialog = compare({
       photos: snapshot.photos?.length ? snapshot.photos : sending.previewsOf(id).map((url) => ({1280: url})), hit, objectId: object, threshold: snapshot.result.verdict?.threshold, shell,
       likeHref: `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
-      same: hit ? (is) => { if (hit.object.own) answered(is, {hit, kind: 'same'}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
+      same: hit ? (is) => { if (hit.object.own) answered(is, {hit}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
       closed: () => {
         dialog = null;
         if (wantedObject === object) { wantedObject = null; if (location.hash.startsWith(`#/${base}/o/`)) shell.go(base, true); }
