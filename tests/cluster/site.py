@@ -159,6 +159,25 @@ class Site:
         script = f'python -c "{code}" 2>/dev/null && echo ok || echo no'
         return "ok" in self.kubectl("exec", pod, "-c", container, "--", "sh", "-c", script)
 
+    @contextlib.contextmanager
+    def outsider(self, namespace: str) -> Iterator[Site]:
+        """A namespace where nothing is denied, with a pod ``outsider`` in it; gone after the block."""
+        other = Site(namespace)
+        other.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
+        other.kubectl("create", "namespace", namespace)
+        image = self.pods("gateway")[0]["spec"]["containers"][0]["image"]
+        container = {
+            "name": "outsider", "image": image, "command": ["tini", "--", "sleep", "3600"],
+            "securityContext": {"runAsUser": 10001, "allowPrivilegeEscalation": False},
+        }  # fmt: skip
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "outsider"}, "spec": {"containers": [container]}}
+        other.kubectl("apply", "-f", "-", text=json.dumps(pod))
+        try:
+            other.kubectl("wait", "pod/outsider", "--for=condition=Ready", "--timeout=90s")
+            yield other
+        finally:
+            other.kubectl("delete", "namespace", namespace, "--wait=false")
+
     def settings(self, port: int) -> Settings:
         """How S3 is reached by a forwarded port."""
         name = f"{self.base}-minio"

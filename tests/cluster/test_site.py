@@ -82,7 +82,8 @@ def test_a_burst_takes_embed_from_zero_up_and_back(world: World) -> None:
     done.set()
     watching.join()
     print(
-        f"\nburst: {BURST} stored in {stored:.0f} s, first pod of embed ready at {first[0] - started:.0f} s, "
+        f"\nburst: attempted {BURST}, completed {BURST - len(left)}, lost {len(left)}, unexpected 0; stored in {stored:.0f} s, "
+        f"first pod of embed ready at {first[0] - started:.0f} s, "
         f"last result at {ended:.0f} s, at zero at {time.monotonic() - started:.0f} s, most pods {peak}"
     )
     assert peak["embed-bulk"] > 1
@@ -212,6 +213,24 @@ def test_policies_hold(world: World) -> None:
     assert tried == allowed
     assert site.reach(gateway, "gateway", f"{base}-minio", 9000)
     assert not site.reach(gateway, "gateway", f"{base}-milvus", 19530)
+
+
+def test_nobody_comes_in_who_need_not(world: World) -> None:
+    """From namespaces that deny nothing: the gateway is for all, metrics for the namespace of Prometheus, all else for nobody."""
+    site = world.site
+    watching = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "museum-watching"}}}
+    site.upgrade(lanes__interactive__minReplicas=1, networkPolicy__prometheus=[watching])
+    site.kubectl("rollout", "status", f"deploy/{site.base}-embed-interactive", "--timeout=120s")
+    wait_for("a pod", lambda: site.pods("embed-interactive") or None, seconds=60)
+    embed, triton, sweep = (site.pods(one)[0]["status"]["podIP"] for one in ("embed-interactive", "triton", "sweep"))
+    services = {one: f"{site.base}-{one}.{site.namespace}.svc" for one in ("gateway", "rabbitmq", "minio", "milvus")}
+    metrics = [(embed, 8081), (triton, 8002), (sweep, 8082)]
+    servers = [(services["rabbitmq"], 5672), (services["minio"], 9000), (services["milvus"], 19530)]
+    shut = [(embed, 8080), (triton, 8000), (triton, 8001), *servers]
+    for namespace, reads in (("museum-outside", False), ("museum-watching", True)):
+        with site.outsider(namespace) as other:
+            expected = {(services["gateway"], 80): True} | dict.fromkeys(metrics, reads) | dict.fromkeys(shut, False)
+            assert {key: other.reach("outsider", "outsider", *key) for key in expected} == expected, namespace
 
 
 def test_a_pod_has_no_token_and_no_root(world: World) -> None:
