@@ -285,6 +285,13 @@ def test_the_gateway_knows_the_museums_as_it_reads_them(tmp_path: Path) -> None:
     assert stamp() == stamp("--set", "museums.south.description=x")
 
 
+def test_the_cookie_goes_where_the_api_is() -> None:
+    """Below a prefix streams and pictures would be without it."""
+    more = ("--set", "gateway.cookiePath=/search/api/")
+    gateway = containers(pods(objects("minimal", *more))["Deployment/museum-museum-search-gateway"])[-1]
+    assert environment(gateway)["MUSEUM_COOKIE_PATH"] == "/search/api/"
+
+
 def test_without_museums_the_gateway_is_told_of_none() -> None:
     """It then lets in every museum that a token names."""
     assert "MUSEUM_MUSEUMS" not in rendered("minimal")
