@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
+
+from functions import gateway as package
+from infra.local.part import Part, free_port, listens, processes_of
+from infra.local.part import running as process
+from tests.fixtures.stack import Running
+
+MAIN = Path(str(package.__file__)).with_name("main.py")
 
 
 @dataclass
@@ -66,3 +77,32 @@ class Client:
                         return dict(said)
             time.sleep(0.1)
         pytest.fail("no result in 60 s")
+
+
+@contextlib.contextmanager
+def replica(running: Running, folder: Path, **more: str) -> Iterator[tuple[Client, Part]]:
+    """A further gateway beside the stack's own."""
+    port = free_port()
+    env = {
+        **running.stack.environment(),
+        **running.stack.gateway_environment(port),
+        "HOST": "127.0.0.1",
+        "PYTHONWARNINGS": "ignore",
+        **more,
+    }
+    part = Part(
+        name=f"gateway-{port}",
+        argv=(sys.executable, "-m", "functions_framework", "--asgi", "--source", str(MAIN), "--target", "gateway"),
+        folder=folder,
+        env=env,
+        ready=lambda: None if listens("127.0.0.1", port) else "nothing answers",
+    )
+    with process(part):
+        yield Client(f"http://127.0.0.1:{port}", running.stack.environment()["MUSEUM_TOKEN"]), part
+
+
+def kill(part: Part) -> None:
+    """With kill -9, all its processes."""
+    for pid in processes_of(part.mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

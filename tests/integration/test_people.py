@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,39 +15,14 @@ from urllib.parse import quote, urlsplit
 import pytest
 import urllib3
 
-from functions import gateway as package
-from infra.local.part import Part, free_port, listens, processes_of
-from infra.local.part import running as process
+from infra.local.part import processes_of
 from infra.local.stack import in_flight
 from tests.fixtures.stack import Running, held, wait_for
-from tests.people import Client
+from tests.people import Client, kill, replica
 from tests.pictures import jpeg
 
-MAIN = Path(str(package.__file__)).with_name("main.py")
 MEMORY = 300
 """MB that 500 streams may cost."""
-
-
-@contextlib.contextmanager
-def replica(running: Running, folder: Path, **more: str) -> Iterator[tuple[Client, Part]]:
-    """A further gateway beside the stack's own."""
-    port = free_port()
-    env = {
-        **running.stack.environment(),
-        **running.stack.gateway_environment(port),
-        "HOST": "127.0.0.1",
-        "PYTHONWARNINGS": "ignore",
-        **more,
-    }
-    part = Part(
-        name=f"gateway-{port}",
-        argv=(sys.executable, "-m", "functions_framework", "--asgi", "--source", str(MAIN), "--target", "gateway"),
-        folder=folder,
-        env=env,
-        ready=lambda: None if listens("127.0.0.1", port) else "nothing answers",
-    )
-    with process(part):
-        yield Client(f"http://127.0.0.1:{port}", running.stack.environment()["MUSEUM_TOKEN"]), part
 
 
 @pytest.fixture
@@ -109,9 +82,7 @@ def test_a_gateway_that_is_killed_leaves_the_result_to_another(running: Running,
             until = time.monotonic() + 30
             while next(stream)[1]["stage"] != "embedded":
                 assert time.monotonic() < until
-            for pid in processes_of(part.mark):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill(part)
             with pytest.raises((urllib3.exceptions.HTTPError, OSError)):
                 list(stream)
         ended: list[dict[str, Any]] = []
