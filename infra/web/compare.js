@@ -143,7 +143,7 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
   let back = null;
   const left = lens(t('compare.query'), (who) => follow(who, right, map));
   const right = lens(t('compare.object'), (who) => follow(who, left, back));
-  const title = h('h2', {id: 'compare-title', tabindex: '-1'}, nameOf(hit?.record));
+  const title = h('h2', {id: 'compare-title', tabindex: '-1'}, hit?.gone ? t('hit.gone') : nameOf(hit?.record));
   const of = h('p', {class: 'soft'}, hit ? `${hit.object.museum} · ${numberOf(hit.record, hit.object)}` : '');
   const views = h('div', {class: 'views', role: 'group', 'aria-label': t('compare.views')});
   const mine = h('div', {class: 'views', role: 'group', 'aria-label': t('compare.photos')});

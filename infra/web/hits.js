@@ -15,6 +15,7 @@ export function bar(share, {mark, kind = ''} = {}) {
 
 /** One hit. `open` is the address of its comparison, `like` of what is like it. */
 export function hitCard(hit, {threshold, open, like}) {
+  if (hit.gone) return goneCard(hit, threshold);
   const how = likeness(hit, threshold);
   const name = nameOf(hit.record);
   return h('li', {class: 'hit', data: {object: hit.object.id}},
@@ -28,6 +29,16 @@ export function hitCard(hit, {threshold, open, like}) {
     h('div', {class: 'hit-acts'},
       h('a', {class: 'button small', href: open}, icon('compare'), h('span', {}, t('hit.compare'))),
       h('a', {class: 'button small bare', href: like, 'aria-label': t('hit.like_of', {name}), title: t('hit.like')}, icon('like'))));
+}
+
+/** A hit that may not be seen any more: its place and score alone, since nothing else of it can be opened. */
+function goneCard(hit, threshold) {
+  return h('li', {class: 'hit', data: {object: hit.object.id}},
+    h('div', {class: 'hit-pic'}, picture(null, '320')),
+    h('div', {class: 'hit-text'},
+      h('p', {class: 'hit-score'},
+        h('strong', {class: 'num'}, h('span', {class: 'sr'}, t('hit.score')), score(hit.score)), bar(hit.score, {mark: threshold, kind: 'l0'})),
+      h('p', {class: 'soft hit-gone', tabindex: '-1'}, h('span', {class: 'sr'}, t('hit.rank', {n: hit.rank})), t('hit.gone'))));
 }
 
 /** As many grey boxes as results are shown first. */

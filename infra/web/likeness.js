@@ -2,6 +2,7 @@
 
 const SURE = 0.95;
 const LIKELY = 0.8;
+const EDGE = 0.02;  // so little below the threshold that a look decides, and not the number
 
 /** Classes in which copies are alike by nature: coins, books, documents, prints, photographs. */
 export const COPIES = new Set([5, 14, 15, 16, 17]);
@@ -23,12 +24,18 @@ export function likeness(hit, threshold) {
   return {key: 'like.unknown', level: 0};
 }
 
+/** Whether the best score is so near below the threshold that the verdict might as well be the other one. */
+export function onEdge({verdict, hits = []}) {
+  const best = Math.max(...hits.map((hit) => hit.score));
+  return verdict?.similar === false && best < verdict.threshold && best >= verdict.threshold - EDGE;
+}
+
 /**
  * What looks already catalogued in the searcher's own museum: `{hit, kind}` or null.
  * kind: `same` (its precision is 95 %), `maybe` (more likely than not), `copy` (a class of copies: only a look decides).
  */
 export function catalogued(result) {
-  const own = (result?.hits || []).filter((hit) => hit.object.own);
+  const own = (result?.hits || []).filter((hit) => hit.object.own && !hit.gone);
   const sure = own.find((hit) => hit.duplicate === true);
   const likely = own.find((hit) => hit.duplicate !== false && hit.relation?.kind === 'same_object');
   const copy = own.find((hit) => COPIES.has(hit.class_code) && hit.duplicate !== false && hit.relation?.kind === 'same_edition');

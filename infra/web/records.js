@@ -10,6 +10,11 @@ export function nameOf(record) {
   return record?.Name || record?.MainWord || t('object.nameless');
 }
 
+/** The name of a query's first hit, for a list; an empty one is of what may not be seen any more. */
+export function topName(top) {
+  return top.name === '' ? t('history.gone') : nameOf({Name: top.name});
+}
+
 /** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. */
 export function numberOf(record, object) {
   if (record?.KPNumber) return /^\p{L}/u.test(record.KPNumber) ? record.KPNumber : t('object.kp', {number: record.KPNumber});

@@ -106,6 +106,56 @@ def test_nothing_similar_is_an_honest_end(person: Person) -> None:
     expect(person.hits.first.locator(".how")).not_to_have_text(re.compile(person.t.like("like.same_object.sure").pattern))
 
 
+PART = {"left": 0.1, "top": 0.1, "width": 0.5, "height": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [({"scope": "mine"}, "limits"), ({"region": PART}, "part"), ({"scope": "mine", "region": PART}, "both")],
+)
+def test_nothing_within_limits_says_nothing_of_the_whole_catalogue(
+    registrar: Person, limits: dict[str, object], kind: str
+) -> None:
+    """And offers to search without them."""
+    query = registrar.museum.searched(things.photo(things.STRANGE))
+    registrar.told(query, **limits)
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t(f"query.nothing_in.{kind}"))
+    note = registrar.main.locator(".status .note")
+    expect(note).to_contain_text(registrar.t.like("query.narrowed_why"))
+    expect(note.get_by_role("button")).to_have_count(len(limits))
+    registrar.button("query.whole" if kind == "part" else "query.without_limits", within=note).click()
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    registrar.result()
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t("query.nothing"))
+
+
+def test_a_part_with_nothing_similar_leads_to_the_whole_photo(registrar: Person, museum: Museum) -> None:
+    """However many searches of the part there were."""
+    part = museum.ask("POST", f"/queries/{museum.searched(things.photo(things.STRANGE))}/crop", PART)[1]["id"]
+    museum.result(part)
+    narrowed = museum.ask("POST", f"/queries/{part}/filter", {"scope": "mine"})[1]["id"]
+    registrar.told(narrowed, verdict={**museum.result(narrowed)["result"]["verdict"], "similar": False, "threshold": 0.999})
+    registrar.button("query.whole").click()
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=narrowed)
+    registrar.result()
+    made = museum.result(registrar.query)
+    assert (made["region"], made["scope"]) == (None, "mine")
+
+
+def test_near_the_threshold_it_is_on_the_edge_and_its_neighbours_are_shown(person: Person) -> None:
+    """0.02 more, and it were similar: a look decides."""
+    query = person.museum.searched(things.photo(things.STRANGE))
+    best = max(hit["score"] for hit in person.museum.result(query)["result"]["hits"])
+    verdict = person.museum.result(query)["result"]["verdict"]
+    person.told(query, verdict={**verdict, "similar": False, "threshold": best + 0.015})
+    expect(person.main.locator("h1")).to_have_text(person.t("query.edge"))
+    expect(person.main.locator(".status .note")).to_contain_text(person.t.like("query.edge_why"))
+    expect(person.hits).to_have_count(10)
+    person.told(query, verdict={**verdict, "similar": False, "threshold": best + 0.03})
+    expect(person.main.locator("h1")).to_have_text(person.t("query.nothing"))
+    expect(person.hits).to_have_count(0)
+
+
 def narrow(person: Person, **wanted: str) -> None:
     """Fill in the filters and search again."""
     before = person.page.url
@@ -238,3 +288,15 @@ def test_the_class_says_how_sure_it_is(person: Person, sure: bool) -> None:
     expect(box.locator("li .num").first).to_have_text(re.compile(rf"{round(vote['confidence'] * 100)}\s?%"))
     box.locator(".class-take").last.click()
     expect(person.value("TypologyGK")).to_have_value(str(votes[-1]["code"]))
+
+
+def test_what_its_museum_took_back_is_said_and_cannot_be_opened(person: Person) -> None:
+    """Its place and score are there; comparing and looking for more of it would lead nowhere."""
+    query = person.museum.searched(things.seen_again(things.FOREIGN_COIN))
+    lost = {"gone": True, "record": None, "image": {"320": None, "1280": None}, "region": None, "class_code": 0, "class_name": ""}
+    person.told(query, hits=lambda hits: [{**hits[0], **lost}, *hits[1:]])
+    expect(person.hits).to_have_count(10)
+    expect(person.hits.first.locator(".hit-text")).to_contain_text(person.t("hit.gone"))
+    expect(person.hits.first).not_to_contain_text(person.t("object.nameless"))
+    expect(person.hits.first.locator("a, button")).to_have_count(0)
+    expect(person.hits.nth(1).locator("a")).to_have_count(3)

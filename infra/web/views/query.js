@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
-import {catalogued, certainty} from '../likeness.js';
+import {catalogued, certainty, onEdge} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
@@ -20,6 +20,7 @@ const STORED = 100;
 const LEAST_SHARE = 0.01;  // of the class's votes: less says nothing
 const FIRST_YEAR = -10000;
 const LAST_YEAR = 9999;
+const EVERYTHING = {scope: 'all', classes: [], museums: [], period: null};
 
 export function show(main, params, shell) {
   const id = params.id;
@@ -195,7 +196,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       texts.push(t(key, {from: String(first).replace('-', '−'), to: String(last).replace('-', '−')}));
     }
     fill(chips, texts.map((text) => h('span', {class: 'chip'}, text)),
-      texts.length > (region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow({scope: 'all', classes: [], museums: [], period: null})}));
+      texts.length > (region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow(EVERYTHING)}));
   }
 
   function finish() {
@@ -213,7 +214,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const like = alike();
     const there = like ? null : catalogued(result);
     const answer = there && answerTo(there.hit);
-    title.textContent = t(!hits.length ? 'query.empty' : nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
+    title.textContent = t(!hits.length ? 'query.empty' : onEdge(result) ? 'query.edge' : nothing ? nothingHere() : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     if (there && !answer) banner(there);
     else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
@@ -244,19 +245,34 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     return here ? here !== 'none' && here : snapshot.said?.[hit.object.id];
   }
 
-  const narrowed = () => snapshot.scope !== 'all' || Boolean(snapshot.filter);
+  /** Whether it is searched within limits; a filter that asks for nothing is none. */
+  function narrowed() {
+    const {scope, filter} = snapshot;
+    return scope !== 'all' || Boolean(filter?.classes?.length || filter?.museums?.length || filter?.period);
+  }
+
+  /** What the search was limited to, if it was: then nothing is said of the whole catalogue. */
+  const limits = () => (snapshot.region ? (narrowed() ? 'both' : 'part') : narrowed() && 'limits');
+
+  const nothingHere = () => (limits() ? `query.nothing_in.${limits()}` : 'query.nothing');
 
   function verdictNote(result, nothing) {
     const verdict = result.verdict || {};
     if (nothing && !hits.length) return h('div', {class: 'note'}, icon('info'), h('p', {}, t(narrowed() ? 'query.none_here' : 'query.empty_collection')));
     if (nothing) {
-      return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('query.nothing_why', {score: number(hits[0].score, 3), limit: number(verdict.threshold ?? 0, 3)})),
-        h('p', {class: 'soft'}, t('query.nothing_help'))));
+      const best = Math.max(...hits.map((hit) => hit.score));
+      const key = onEdge(result) ? 'query.edge_why' : limits() ? 'query.narrowed_why' : 'query.nothing_why';
+      return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t(key, {score: number(best, 3), limit: number(verdict.threshold ?? 0, 3)})),
+        limits() ? h('div', {class: 'row'}, narrowed() && button(t('query.without_limits'), {icon: 'search', onclick: () => narrow(EVERYTHING)}), snapshot.region && button(t('query.whole'), {icon: 'search', onclick: whole}))
+          : h('p', {class: 'soft'}, t('query.nothing_help'))));
     }
     if (verdict.similar === null || verdict.similar === undefined) return h('div', {class: 'note'}, icon('info'), h('p', {}, t('query.uncalibrated')));
     const above = hits.filter((hit) => hit.score >= verdict.threshold).length;
     return h('p', {class: 'soft'}, t('query.calibrated', {n: above, all: hits.length, limit: number(verdict.threshold ?? 0, 3)}));
   }
+
+  /** Whether the neighbours are kept behind a button. */
+  const isFar = (result) => isNothing(result) && !onEdge(result);
 
   const isNothing = (result) => result.verdict?.similar === false || result.hits.length === 0;
 
@@ -267,10 +283,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (drawn === result) return true;
     drawn = result;
     hits = result.hits;
-    const nothing = isNothing(result);
+    const nothing = isFar(result);
     const options = (hit) => ({threshold: result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
     const total = result.total ?? hits.length;
-    resultsTitle.textContent = nothing && hits.length ? t('query.nearest') : t('query.results');
+    resultsTitle.textContent = isNothing(result) && hits.length ? t('query.nearest') : t('query.results');
     results.classList.toggle('nothing', nothing);
     if (nothing && hits.length) {
       const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, options); under.classList.toggle('gone', total <= hits.length); list.querySelector('a')?.focus(); }});
@@ -291,7 +307,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       const options = (hit) => ({threshold: next.result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
       list.append(...hits.slice(from).map((hit) => hitCard(hit, options(hit))));
       under.classList.add('gone');
-      list.children[from]?.querySelector('a.cover')?.focus();
+      list.children[from]?.querySelector('a.cover, .hit-gone')?.focus();
       say(t('query.now_shown', {n: hits.length}));
     } catch (error) { shell.failed(error); } finally { moreButton.disabled = false; }
   }
@@ -407,9 +423,19 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     }};
   }
 
-  async function narrow(wanted) {
+  /** The same search of the whole photo, of which this is a part. */
+  async function whole() {
     try {
-      const made = await api.post(`/queries/${id}/filter`, wanted);
+      let one = snapshot;
+      while (one.region && one.of) one = await api.get(`/queries/${one.of}?hits=1`);
+      const {scope, filter} = snapshot;
+      await narrow({...EVERYTHING, scope: scope || 'all', ...filter}, one.id);
+    } catch (error) { shell.failed(error); }
+  }
+
+  async function narrow(wanted, of = id) {
+    try {
+      const made = await api.post(`/queries/${of}/filter`, wanted);
       if (changed('replaced', made.id) === undefined) shell.go(`q/${made.id}`);
     } catch (error) { shell.failed(error); }
   }
@@ -439,8 +465,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const returned = document.activeElement;
     dialog = compare({
       photos: snapshot.photos?.length ? snapshot.photos : sending.previewsOf(id).map((url) => ({1280: url})), hit, objectId: object, threshold: snapshot.result.verdict?.threshold, shell,
-      likeHref: `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
-      same: hit ? (is) => { if (hit.object.own) answered(is, {hit}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
+      likeHref: hit?.gone ? null : `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
+      same: hit && !hit.gone ? (is) => { if (hit.object.own) answered(is, {hit}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
       closed: () => {
         dialog = null;
         if (wantedObject === object) { wantedObject = null; if (location.hash.startsWith(`#/${base}/o/`)) shell.go(base, true); }
