@@ -2,6 +2,7 @@
 
 const SURE = 0.95;
 const LIKELY = 0.8;
+const SAME_PHOTO = 0.95;  // a copy of a photo, saved anew or made smaller, scores so; another photo of the object hardly does
 const EDGE = 0.02;  // so little below the threshold that a look decides, and not the number
 
 /** Classes in which copies are alike by nature: coins, books, documents, prints, photographs. */
@@ -32,22 +33,33 @@ export function onEdge({verdict, hits = []}) {
 
 /**
  * What looks already catalogued in the searcher's own museum: `{hit, kind}` or null.
- * kind: `same` (its precision is 95 %), `maybe` (more likely than not), `copy` (a class of copies: only a look decides).
+ * kind: `same` (its precision is 95 %), `maybe` (more likely than not), `copy` (a class of copies: only a look decides),
+ * `near` (nothing was calibrated to tell, but the photo is all but the same).
  */
 export function catalogued(result) {
   const own = (result?.hits || []).filter((hit) => hit.object.own && !hit.gone);
   const sure = own.find((hit) => hit.duplicate === true);
   const likely = own.find((hit) => hit.duplicate !== false && hit.relation?.kind === 'same_object');
   const copy = own.find((hit) => COPIES.has(hit.class_code) && hit.duplicate !== false && hit.relation?.kind === 'same_edition');
-  const hit = sure || likely || copy;
+  const near = own.find((hit) => samePhoto(hit));
+  const hit = sure || likely || copy || near;
   if (!hit) return null;
   if (COPIES.has(hit.class_code)) return {hit, kind: 'copy'};
-  return {hit, kind: sure ? 'same' : 'maybe'};
+  return {hit, kind: sure ? 'same' : likely ? 'maybe' : 'near'};
+}
+
+/** Whether a hit's photo is all but the searched one, where nobody has measured what its score means for the object. */
+const samePhoto = (hit) => (hit.duplicate === null || hit.duplicate === undefined) && hit.score >= SAME_PHOTO;
+
+/** Whether own objects were found, and nothing is set up that could tell which of them is the searched one. */
+export function unchecked(result) {
+  const own = (result?.hits || []).filter((hit) => hit.object.own && !hit.gone);
+  return own.length > 0 && own.every((hit) => hit.duplicate === null || hit.duplicate === undefined) && !catalogued(result);
 }
 
 /** Whether a hit is of a class of copies, and so close that it may be the very one: only a look decides. */
 export function closeCopy(hit) {
-  return COPIES.has(hit.class_code) && (hit.duplicate === true || ['same_object', 'same_edition'].includes(hit.relation?.kind));
+  return COPIES.has(hit.class_code) && (hit.duplicate === true || samePhoto(hit) || ['same_object', 'same_edition'].includes(hit.relation?.kind));
 }
 
 /** How sure the class is: `sure`, `unsure`, or `unknown` where nothing was calibrated and it does not lead clearly. */

@@ -89,3 +89,29 @@ def test_nothing_is_asked_of_what_is_new_or_anothers(registrar: Person, stamp: s
     registrar.search(things.seen_again(stamp) if stamp == things.FOREIGN_COIN else things.photo(stamp))
     expect(registrar.main.locator(".same")).to_have_count(0)
     expect(registrar.main.locator(".veil")).to_be_hidden()
+
+
+@pytest.mark.parametrize("code", [13, 5])
+def test_a_photo_all_but_the_same_is_asked_about_without_a_calibration(person: Person, code: int) -> None:
+    """It says that of the photos, and no more; of a copy what is said of copies."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    unknown = {"duplicate": None, "relation": None, "class_code": code}
+    person.told(query, said={}, hits=lambda hits: [{**hits[0], **unknown, "score": 0.97}, *({**one, **unknown} for one in hits[1:])])
+    number = TOOL["KPNumber"]
+    banner = person.main.locator(".same")
+    expect(banner).to_contain_text(person.t("same.copy_text" if code == 5 else "same.near_text", number=number))
+    for answer in ("same", "different"):
+        expect(person.button(f"same.{answer}{'_copy' if code == 5 else ''}", within=banner)).to_be_visible()
+    expect(person.main.locator(".veil")).to_be_visible()
+    expect(person.main.locator(".check-note")).to_be_hidden()
+
+
+def test_that_nothing_can_tell_what_is_catalogued_is_said(registrar: Person) -> None:
+    """In one quiet line under the results; where the check is set up there is none."""
+    query = registrar.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    registrar.told(query, said={}, hits=lambda hits: [{**one, "duplicate": None, "relation": None, "score": 0.8} for one in hits])
+    expect(registrar.main.locator(".check-note")).to_have_text(registrar.t("query.unchecked"))
+    expect(registrar.main.locator(".same")).to_have_count(0)
+    registrar.told(query, said={})
+    expect(registrar.main.locator(".same")).to_be_visible()
+    expect(registrar.main.locator(".check-note")).to_be_hidden()

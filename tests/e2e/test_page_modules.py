@@ -240,6 +240,28 @@ def test_what_looks_catalogued_is_said_of_own_objects_alone(run: Run) -> None:
     assert run("likeness", kind, [hit(relation={"kind": "same_kind", "probability": 0.9})]) == ""
 
 
+def test_a_photo_all_but_the_same_is_asked_about_where_nothing_is_calibrated(run: Run) -> None:
+    """Of copies in their own words. A calibration that says no is believed; another museum's object is none of hers."""
+    kind = "(m.catalogued({hits: v}) || {}).kind || ''"
+    assert run("likeness", kind, [hit(score=0.8), hit(score=0.95)]) == "near"
+    assert run("likeness", kind, [hit(score=0.949)]) == ""
+    assert run("likeness", kind, [hit(score=1.0, duplicate=False)]) == ""
+    assert run("likeness", kind, [hit(score=1.0, object={"own": False})]) == ""
+    assert run("likeness", kind, [hit(score=1.0, gone=True)]) == ""
+    for code in COPIES:
+        assert run("likeness", kind, [hit(score=0.96, class_code=code)]) == "copy"
+        assert run("likeness", "m.closeCopy(v)", hit(score=0.96, class_code=code))
+
+
+def test_it_is_said_where_nothing_can_tell_what_is_catalogued(run: Run) -> None:
+    """Only of own objects, and only where nothing was asked."""
+    unchecked = "m.unchecked({hits: v})"
+    assert run("likeness", unchecked, [hit(), hit(score=0.5)])
+    assert not run("likeness", unchecked, [hit(), hit(score=0.96)])
+    assert not run("likeness", unchecked, [hit(), hit(duplicate=False)])
+    assert not run("likeness", unchecked, [hit(object={"own": False})])
+
+
 def test_what_may_be_the_very_copy_is_close_and_of_a_class_of_copies(run: Run) -> None:
     """A coin that merely looks alike is no copy of it, and neither is a jug that is the same."""
     same, edition = ({"kind": kind, "probability": 0.9} for kind in ("same_object", "same_edition"))

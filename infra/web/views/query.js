@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
-import {catalogued, certainty, onEdge} from '../likeness.js';
+import {catalogued, certainty, onEdge, unchecked} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
@@ -66,9 +66,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   const list = h('ol', {class: 'hits', 'aria-busy': 'true'}, skeletons(SHOWN));
   const moreButton = button(t('query.more', {n: STORED}), {icon: 'down', class: 'button more-hits', onclick: more});
   const under = h('p', {class: 'row center more-row'}, moreButton);
+  const checkNote = h('p', {class: 'soft small check-note gone'}, t('query.unchecked'));
   const resultsTitle = h('h2', {id: `hits-${id}`}, t('query.results'));
   const filters = filterForm();
-  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, filters.toggle), filters.panel, chips, list, under);
+  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, filters.toggle), filters.panel, chips, list, under, checkNote);
   const cardPlace = h('section', {class: 'card-place', 'aria-label': t('card.title')}, h('div', {class: 'panel card-ghost', 'aria-hidden': 'true'}, Array.from({length: 7}, () => h('i'))));
   const jump = h('a', {class: 'button jump', href: '#card', onclick: (event) => { event.preventDefault(); cardPlace.scrollIntoView({block: 'start'}); cardPlace.querySelector('h2')?.focus(); }}, icon('card'), h('span', {}, t('card.title')));
   fill(place,
@@ -218,7 +219,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (heading === 'h1') shell.title(title.textContent);
     if (there && !answer) banner(there);
     else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
-    say(there && !answer ? t('same.said', {name: nameOf(there.hit.record)}) : title.textContent);
+    say(there && !answer ? asked(there) : title.textContent);
+    checkNote.classList.toggle('gone', Boolean(like) || !unchecked(result));
     if (like || !mayWrite) {
       cardPlace.classList.add('gone');
       jump.classList.add('gone');
@@ -346,6 +348,11 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       h('button', {type: 'button', class: 'class-take', title: t('class.take'), onclick: () => writer?.takeClass(one.code)},
         h('span', {class: 'class-name'}, nameIt(one)), ' ', h('span', {class: 'num'}, percent(one.confidence)), h('span', {class: 'sr'}, ` ${t('class.take')}`)), bar(one.confidence, {kind: first && how !== 'unsure' ? 'l3' : 'l0'}));
     fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).filter((one) => one.confidence >= LEAST_SHARE).slice(0, 3).map((one) => row(one, false))));
+  }
+
+  /** What a screen reader says of it. */
+  function asked({hit, kind}) {
+    return kind === 'near' ? t('same.near_said', {number: numberOf(hit.record, hit.object)}) : t('same.said', {name: nameOf(hit.record)});
   }
 
   function banner(there) {
