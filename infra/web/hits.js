@@ -19,7 +19,7 @@ export function hitCard(hit, {threshold, open, like}) {
   const how = likeness(hit, threshold);
   const name = nameOf(hit.record);
   return h('li', {class: 'hit', data: {object: hit.object.id}},
-    h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320}), hit.region && h('span', {class: 'shared', title: t('hit.shared_why', {n: hit.inliers ?? 0})}, t('hit.shared'))),
+    h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320}), hit.region && shared(hit)),
     h('div', {class: 'hit-text'},
       h('p', {class: 'hit-score'},
         h('strong', {class: 'num'}, h('span', {class: 'sr'}, t('hit.score')), score(hit.score)), bar(hit.score, {mark: threshold, kind: `l${how.level}`})),
@@ -29,6 +29,13 @@ export function hitCard(hit, {threshold, open, like}) {
     h('div', {class: 'hit-acts'},
       h('a', {class: 'button small', href: open}, icon('compare'), h('span', {}, t('hit.compare'))),
       h('a', {class: 'button small bare', href: like, 'aria-label': t('hit.like_of', {name}), title: t('hit.like')}, icon('like'))));
+}
+
+/** The badge of a shared part; what it means comes up where it is pointed at, pressed or reached by keys. */
+function shared(hit) {
+  const why = `shared-${hit.rank}`;
+  return [h('button', {type: 'button', class: 'shared', 'aria-describedby': why}, t('hit.shared')),
+    h('span', {class: 'shared-why', id: why, role: 'tooltip'}, t('hit.shared_why', {n: hit.inliers ?? 0}))];
 }
 
 /** A hit that may not be seen any more: its place and score alone, since nothing else of it can be opened. */

@@ -12,6 +12,7 @@ export const COPIES = new Set([5, 14, 15, 16, 17]);
 export function likeness(hit, threshold) {
   const {relation, duplicate} = hit;
   const chance = relation?.probability ?? 0;
+  const known = threshold !== null && threshold !== undefined;
   if (relation?.kind === 'same_object') {
     if (COPIES.has(hit.class_code)) return {key: 'like.same_copy', level: 2};
     if (duplicate === true || chance >= SURE) return {key: 'like.same_object.sure', level: 3};
@@ -20,8 +21,8 @@ export function likeness(hit, threshold) {
   if (duplicate === true) return {key: COPIES.has(hit.class_code) ? 'like.same_copy' : 'like.same_object.sure', level: 3};
   if (relation?.kind === 'same_edition') return {key: chance >= LIKELY ? 'like.same_edition.likely' : 'like.same_edition.maybe', level: 2};
   if (relation?.kind === 'same_kind') return {key: chance >= LIKELY ? 'like.same_kind.likely' : 'like.same_kind.maybe', level: 1};
-  if (relation?.kind === 'looks_alike') return {key: 'like.looks_alike', level: 0};
-  if (threshold !== null && threshold !== undefined) return {key: hit.score >= threshold ? 'like.above' : 'like.below', level: 0};
+  if (relation?.kind === 'looks_alike') return {key: known && hit.score >= threshold ? 'like.above' : 'like.looks_alike', level: 0};
+  if (known) return {key: hit.score >= threshold ? 'like.above' : 'like.below', level: 0};
   return {key: 'like.unknown', level: 0};
 }
 
@@ -60,6 +61,11 @@ export function unchecked(result) {
 /** Whether a hit is of a class of copies, and so close that it may be the very one: only a look decides. */
 export function closeCopy(hit) {
   return COPIES.has(hit.class_code) && (hit.duplicate === true || samePhoto(hit) || ['same_object', 'same_edition'].includes(hit.relation?.kind));
+}
+
+/** Whether some hit stands above one with a higher score. */
+export function outOfOrder(hits) {
+  return hits.some((hit, place) => place > 0 && hit.score > hits[place - 1].score);
 }
 
 /** How sure the class is: `sure`, `unsure`, or `unknown` where nothing was calibrated and it does not lead clearly. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -300,3 +301,52 @@ def test_what_its_museum_took_back_is_said_and_cannot_be_opened(person: Person) 
     expect(person.hits.first).not_to_contain_text(person.t("object.nameless"))
     expect(person.hits.first.locator("a, button")).to_have_count(0)
     expect(person.hits.nth(1).locator("a")).to_have_count(3)
+
+
+def test_an_order_that_is_not_that_of_the_scores_is_explained(person: Person) -> None:
+    """At the head of the list, and at the badge, where a keyboard and a screen reader reach it."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    person.told(query, hits=lambda hits: [{**hits[0], "score": 0.5, "inliers": 34}, {**hits[1], "score": 0.7}, *hits[2:]])
+    expect(person.main.locator(".order-note")).to_have_text(person.t("query.order"))
+    badge = person.button("hit.shared", within=person.hits.first)
+    why = person.t("hit.shared_why", n=34)
+    expect(badge).to_have_accessible_description(why)
+    expect(person.hits.first.locator(".shared-why")).to_be_hidden()
+    person.page.keyboard.press("Tab")
+    badge.focus()
+    expect(person.hits.first.locator(".shared-why")).to_be_visible()
+    expect(person.hits.first.locator(".shared-why")).to_have_text(why)
+    person.told(query, hits=lambda hits: sorted(hits, key=lambda hit: -hit["score"]))
+    expect(person.main.locator(".order-note")).to_have_text("")
+
+
+def test_what_is_above_the_threshold_is_called_similar(person: Person) -> None:
+    """As many as the summary counts: no hit that it counts is said to be alike in looks only."""
+    query = person.museum.searched(things.photo(things.NEW_COIN))
+    loose = {"relation": {"kind": "looks_alike", "probability": 0.9}, "duplicate": False}
+    scores = [0.6, 0.575, 0.56, 0.5, 0.4]
+    verdict = {**person.museum.result(query)["result"]["verdict"], "similar": True, "threshold": 0.55}
+    person.told(query, verdict=verdict, hits=lambda hits: [{**hits[n], **loose, "score": one} for n, one in enumerate(scores)])
+    how = person.hits.locator(".how")
+    expect(how).to_have_text([person.t("like.above")] * 3 + [person.t("like.looks_alike")] * 2)
+
+
+def test_a_draft_among_the_hits_is_called_one(person: Person) -> None:
+    """Also where it has a number; in the list and in the comparison."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    said = f"{person.t('object.draft')} · КП-501"
+
+    def drafted(hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first = {**hits[0], "object": {**hits[0]["object"], "object_id": "draft-1"}, "duplicate": False, "relation": None}
+        return [{**first, "record": {"Name": "Пила", "KPNumber": "КП-501"}}, *hits[1:]]
+
+    def object_of(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json={**found, "object_id": "draft-1", "fields": {"Name": "Пила", "KPNumber": "КП-501"}})
+
+    person.page.route("**/api/objects/*", object_of)
+    person.told(query, hits=drafted)
+    expect(person.hits.first.locator(".hit-of")).to_contain_text(said)
+    person.link("hit.compare", within=person.hits.first).click()
+    expect(person.page.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
+    expect(person.page.locator(".compare-name")).to_contain_text(said)

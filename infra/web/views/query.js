@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
-import {catalogued, certainty, onEdge, unchecked} from '../likeness.js';
+import {catalogued, certainty, onEdge, outOfOrder, unchecked} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
@@ -67,9 +67,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   const moreButton = button(t('query.more', {n: STORED}), {icon: 'down', class: 'button more-hits', onclick: more});
   const under = h('p', {class: 'row center more-row'}, moreButton);
   const checkNote = h('p', {class: 'soft small check-note gone'}, t('query.unchecked'));
+  const orderNote = h('p', {class: 'soft small order-note'});
   const resultsTitle = h('h2', {id: `hits-${id}`}, t('query.results'));
   const filters = filterForm();
-  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, filters.toggle), filters.panel, chips, list, under, checkNote);
+  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, orderNote, filters.toggle), filters.panel, chips, list, under, checkNote);
   const cardPlace = h('section', {class: 'card-place', 'aria-label': t('card.title')}, h('div', {class: 'panel card-ghost', 'aria-hidden': 'true'}, Array.from({length: 7}, () => h('i'))));
   const jump = h('a', {class: 'button jump', href: '#card', onclick: (event) => { event.preventDefault(); cardPlace.scrollIntoView({block: 'start'}); cardPlace.querySelector('h2')?.focus(); }}, icon('card'), h('span', {}, t('card.title')));
   fill(place,
@@ -290,6 +291,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const total = result.total ?? hits.length;
     resultsTitle.textContent = isNothing(result) && hits.length ? t('query.nearest') : t('query.results');
     results.classList.toggle('nothing', nothing);
+    orderNote.textContent = !nothing && outOfOrder(hits) ? t('query.order') : '';
     if (nothing && hits.length) {
       const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, options); under.classList.toggle('gone', total <= hits.length); list.querySelector('a')?.focus(); }});
       fill(list, h('li', {class: 'hits-hidden'}, reveal));
