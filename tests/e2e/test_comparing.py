@@ -183,6 +183,27 @@ def test_a_part_is_chosen_by_dragging(registrar: Person) -> None:
     expect(registrar.main.locator(".query-photo .marked")).to_be_visible()
 
 
+def test_a_drag_inside_the_ready_box_draws_hers(registrar: Person) -> None:
+    """Which a drag moves then, as a press alone does nothing; its handles are whole at the picture's edge."""
+    registrar.found(things.seen_again(things.KNOWN_TOOL))
+    registrar.button("crop.start").click()
+    box = registrar.page.locator("dialog.cropper .crop").bounding_box()
+    assert box
+
+    def drag(start: tuple[float, float], end: tuple[float, float]) -> list[float]:
+        for place, (x, y) in enumerate((start, end)):
+            registrar.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
+            registrar.page.mouse.up() if place else registrar.page.mouse.down()
+        style = registrar.page.locator(".crop-box").evaluate("(one) => ['left', 'top', 'width', 'height'].map((s) => one.style[s])")
+        return [float(side.rstrip("%")) / 100 for side in style]
+
+    assert drag((0.5, 0.5), (0.5, 0.5)) == pytest.approx([0.15, 0.15, 0.7, 0.7])
+    assert drag((0.3, 0.4), (0.6, 0.8)) == pytest.approx([0.3, 0.4, 0.3, 0.4], abs=0.01)
+    assert drag((0.4, 0.5), (0.1, 0.1)) == pytest.approx([0, 0, 0.3, 0.4], abs=0.01)
+    corner = "([x, y]) => document.elementFromPoint(x, y)?.dataset.corner"
+    assert registrar.page.evaluate(corner, [box["x"] - 6, box["y"] - 6]) == "nw"
+
+
 def test_a_part_is_chosen_by_keys(registrar: Person) -> None:
     """Arrows move, with Shift they resize, Enter searches; each step is said."""
     query = registrar.found(things.seen_again(things.KNOWN_TOOL))
