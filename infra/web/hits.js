@@ -2,7 +2,7 @@
 
 import {fill, h, icon, s} from './dom.js';
 import {chance, score, t} from './i18n.js';
-import {likeness} from './likeness.js';
+import {likeness, saidOf} from './likeness.js';
 import {nameOf, numberOf, picture} from './records.js';
 
 /** A bar from 0 to 1, with a mark where the collection's threshold is. */
@@ -13,10 +13,10 @@ export function bar(share, {mark, kind = ''} = {}) {
     mark > 0 && s('rect', {class: 'bar-mark', x: mark * 100 - 0.4, width: 0.8, height: 4}));
 }
 
-/** One hit. `open` is the address of its comparison, `like` of what is like it. */
-export function hitCard(hit, {threshold, open, like}) {
+/** One hit. `open` is the address of its comparison, `like` of what is like it, `said` her answer: it is this one, or another. */
+export function hitCard(hit, {threshold, open, like, said}) {
   if (hit.gone) return goneCard(hit, threshold);
-  const how = likeness(hit, threshold);
+  const how = said ? {key: saidOf(hit, said), level: said === 'same' ? 3 : 0} : likeness(hit, threshold);
   const name = nameOf(hit.record);
   return h('li', {class: 'hit', data: {object: hit.object.id}},
     h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320}), hit.region && shared(hit)),

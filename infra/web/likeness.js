@@ -32,6 +32,11 @@ export function onEdge({verdict, hits = []}) {
   return verdict?.similar === false && best < verdict.threshold && best >= verdict.threshold - EDGE;
 }
 
+/** The text of what she said of a hit. */
+export function saidOf(hit, is) {
+  return `same.said_${is}${COPIES.has(hit.class_code) ? '_copy' : ''}`;
+}
+
 /**
  * What looks already catalogued in the searcher's own museum: `{hit, kind}` or null.
  * kind: `same` (its precision is 95 %), `maybe` (more likely than not), `copy` (a class of copies: only a look decides),

@@ -150,6 +150,33 @@ def test_what_is_no_copy_is_compared_as_ever(registrar: Person) -> None:
     expect(registrar.button("same.different", within=dialog)).to_be_visible()
 
 
+@pytest.mark.parametrize("by", ["key", "press"])
+def test_an_answer_is_seen_where_it_is_given(person: Person, by: str) -> None:
+    """In the dialog, which stays, and afterwards at the hit; both may be answered anew. At 1280 px both are in one line."""
+    query = person.museum.upload(things.seen_again(things.KNOWN_TOOL, 61))
+    person.museum.result(query)
+    person.go(f"q/{query}")
+    person.result()
+    dialog = opened(person)
+    buttons = {one: person.button(f"same.{one}", within=dialog) for one in ("same", "different")}
+    boxes = [one.bounding_box() for one in buttons.values()]
+    assert len({box["y"] for box in boxes if box}) == 1
+    acts = dialog.locator(".compare-acts .button:visible").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
+    assert len([top for top in acts if top == max(acts)]) > 1
+    for key, answer, other in (("1", "same", "different"), ("2", "different", "same")):
+        if by == "key":
+            person.page.keyboard.press(key)
+        else:
+            buttons[answer].click()
+        expect(dialog.locator(".compare-said")).to_have_text(person.t(f"same.said_{answer}"))
+        expect(buttons[answer]).to_have_attribute("aria-pressed", "true")
+        expect(buttons[other]).to_have_attribute("aria-pressed", "false")
+    hit = person.museum.result(query)["result"]["hits"][0]["object"]["id"]
+    wait_for("the answer", lambda: person.museum.result(query)["said"].get(hit) == "different" or None, seconds=10)
+    person.page.keyboard.press("Escape")
+    expect(person.hits.first.locator(".how")).to_have_text(person.t("same.said_different"))
+
+
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
     """Sent to a colleague, or reloaded."""
     registrar.found(things.seen_again(things.KNOWN_TOOL))

@@ -221,6 +221,27 @@ def test_years_that_end_before_they_begin_are_said_in_her_language(person: Perso
     assert person.query == query
 
 
+def test_a_year_that_is_none_is_said_in_her_language(person: Person) -> None:
+    """At the fields, by the page and not by the browser; either minus will do."""
+    query = person.found(things.photo(things.NEW_COIN))
+    person.button("filter.title").click()
+    panel = person.main.locator("form.filters")
+    first = panel.get_by_label(person.t("filter.from"), exact=True)
+    first.fill("XIX")
+    panel.get_by_role("button", name=person.t("filter.apply")).click()
+    expect(panel.get_by_role("alert")).to_have_text(person.t("filter.bad_year"))
+    expect(first).to_have_attribute("aria-invalid", "true")
+    expect(first).to_be_focused()
+    assert person.query == query
+    assert first.evaluate("(one) => one.checkValidity()")
+    first.fill("\u2212480")
+    expect(panel.get_by_role("alert")).to_have_text("")
+    panel.get_by_role("button", name=person.t("filter.apply")).click()
+    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    person.result()
+    assert person.museum.result(person.query)["filter"]["period"][0] == -480
+
+
 def test_what_failed_for_good_is_said_in_her_language(person: Person) -> None:
     """Its worker died; the reason that is stored is English, and for the log."""
     query = person.museum.searched(things.photo(things.NEW_COIN))
