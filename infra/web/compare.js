@@ -246,7 +246,7 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
     fill(views, all.map((image, place) => thumb(image, t('compare.view_n', {n: place + 1}), () => showView(image, place, Boolean(hit) && place === 0))));
     if (all.length) showView(all[0], 0, Boolean(hit));
     title.textContent = nameOf(object.fields);
-    of.textContent = `${object.museum} · ${numberOf(object.fields, object)}`;
+    of.textContent = `${object.museum} · ${numberOf(object.fields, {object_id: object.object_id})}`;
     fill(record, h('h3', {}, t('compare.record')), recordList(object.fields, fields));
   }).catch((error) => fill(record, h('p', {class: 'soft'}, shell.why(error))));
 

@@ -2,7 +2,7 @@
 
 const SURE = 0.95;
 const LIKELY = 0.8;
-const SAME_PHOTO = 0.95;  // a copy of a photo, saved anew or made smaller, scores so; another photo of the object hardly does
+const SAME_PHOTO = 0.95;  // the identical photo scores 1; the rest is left for saving it anew and making it smaller
 const EDGE = 0.02;  // so little below the threshold that a look decides, and not the number
 
 /** Classes in which copies are alike by nature: coins, books, documents, prints, photographs. */

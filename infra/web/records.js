@@ -15,10 +15,10 @@ export function topName(top) {
   return top.name === '' ? t('history.gone') : nameOf({Name: top.name});
 }
 
-/** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. A draft is called one. */
+/** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. A draft is called one, but in a list of drafts. */
 export function numberOf(record, object) {
   const number = numbered(record);
-  if (object?.object_id.startsWith('draft-')) return [t('object.draft'), number].filter(Boolean).join(' · ');
+  if (object?.object_id.startsWith('draft-') && !(number && object.draft)) return [t('object.draft'), number].filter(Boolean).join(' · ');
   return number || (object ? t('object.id', {number: object.object_id}) : '');
 }
 

@@ -128,7 +128,9 @@ def test_a_photo_all_but_the_same_is_asked_about_without_a_calibration(person: P
     """It says that of the photos, and no more; of a copy what is said of copies."""
     query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
     unknown = {"duplicate": None, "relation": None, "class_code": code}
-    person.told(query, said={}, hits=lambda hits: [{**hits[0], **unknown, "score": 0.97}, *({**one, **unknown} for one in hits[1:])])
+    person.told(
+        query, said={}, hits=lambda hits: [{**hits[0], **unknown, "score": 0.97}, *({**one, **unknown} for one in hits[1:])]
+    )
     number = TOOL["KPNumber"]
     banner = person.main.locator(".same")
     expect(banner).to_contain_text(person.t("same.copy_text" if code == 5 else "same.near_text", number=number))

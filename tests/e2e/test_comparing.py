@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.e2e import things
 from tests.e2e.person import WAIT, Person
+from tests.e2e.test_batch import begin, unique
 from tests.fixtures.stack import wait_for
 
 
@@ -161,8 +162,6 @@ def test_an_answer_is_seen_where_it_is_given(person: Person, by: str) -> None:
     buttons = {one: person.button(f"same.{one}", within=dialog) for one in ("same", "different")}
     boxes = [one.bounding_box() for one in buttons.values()]
     assert len({box["y"] for box in boxes if box}) == 1
-    acts = dialog.locator(".compare-acts .button:visible").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
-    assert len([top for top in acts if top == max(acts)]) > 1
     for key, answer, other in (("1", "same", "different"), ("2", "different", "same")):
         if by == "key":
             person.page.keyboard.press(key)
@@ -175,6 +174,22 @@ def test_an_answer_is_seen_where_it_is_given(person: Person, by: str) -> None:
     wait_for("the answer", lambda: person.museum.result(query)["said"].get(hit) == "different" or None, seconds=10)
     person.page.keyboard.press("Escape")
     expect(person.hits.first.locator(".how")).to_have_text(person.t("same.said_different"))
+
+
+def test_in_a_batch_the_answer_is_seen_before_it_goes_on(registrar: Person) -> None:
+    """The next object comes when the comparison is closed."""
+    photos = [(f"b{n}_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 70 + n)) for n in (1, 2)]
+    begin(registrar, unique("Сравнение"), photos)
+    expect(registrar.main.locator(".worklist a")).to_have_count(2, timeout=60_000)
+    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    first = registrar.main.locator(".worklist a[aria-current]").get_attribute("href")
+    dialog = opened(registrar)
+    registrar.page.keyboard.press("1")
+    expect(dialog.locator(".compare-said")).to_have_text(registrar.t("same.said_same"))
+    registrar.page.keyboard.press("Escape")
+    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
+    expect(registrar.main.locator(".worklist a[aria-current]")).not_to_have_attribute("href", first or "", timeout=WAIT)
+    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
 
 
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
@@ -221,7 +236,9 @@ def test_a_drag_inside_the_ready_box_draws_hers(registrar: Person) -> None:
         for place, (x, y) in enumerate((start, end)):
             registrar.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
             registrar.page.mouse.up() if place else registrar.page.mouse.down()
-        style = registrar.page.locator(".crop-box").evaluate("(one) => ['left', 'top', 'width', 'height'].map((s) => one.style[s])")
+        style = registrar.page.locator(".crop-box").evaluate(
+            "(one) => ['left', 'top', 'width', 'height'].map((s) => one.style[s])"
+        )
         return [float(side.rstrip("%")) / 100 for side in style]
 
     assert drag((0.5, 0.5), (0.5, 0.5)) == pytest.approx([0.15, 0.15, 0.7, 0.7])

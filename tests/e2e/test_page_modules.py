@@ -266,7 +266,9 @@ def test_it_is_said_where_nothing_can_tell_what_is_catalogued(run: Run) -> None:
 def test_a_draft_is_always_called_one(run: Run) -> None:
     """With its number, where it has one."""
     draft, record = {"object_id": "draft-1"}, {"KPNumber": "КП-501"}
-    assert run("records", "(await (await import('/i18n.js')).load('ru'), m.numberOf(...v))", [record, draft]) == "черновик · КП-501"
+    assert (
+        run("records", "(await (await import('/i18n.js')).load('ru'), m.numberOf(...v))", [record, draft]) == "черновик · КП-501"
+    )
     assert run("records", "m.numberOf(...v)", [{}, draft]) == "черновик"
     assert run("records", "m.numberOf(...v)", [record, {"object_id": "7"}]) == "КП-501"
 

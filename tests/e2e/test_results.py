@@ -363,7 +363,7 @@ def test_a_draft_among_the_hits_is_called_one(person: Person) -> None:
 
     def object_of(route: Route) -> None:
         found = route.fetch().json()
-        route.fulfill(json={**found, "object_id": "draft-1", "fields": {"Name": "Пила", "KPNumber": "КП-501"}})
+        route.fulfill(json={**found, "object_id": "draft-1", "draft": {}, "fields": {"Name": "Пила", "KPNumber": "КП-501"}})
 
     person.page.route("**/api/objects/*", object_of)
     person.told(query, hits=drafted)

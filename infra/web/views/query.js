@@ -523,9 +523,11 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       said: hit && answerTo(hit),
       closed: () => {
         dialog = null;
-        if (now === 'same' && hit.object.own && !ended) { writer?.linkTo(hit); if (next) { next(); return; } }
         if (wantedObject === object) { wantedObject = null; if (location.hash.startsWith(`#/${base}/o/`)) shell.go(base, true); }
-        (list.querySelector(`[data-object="${CSS.escape(object)}"] a.cover`) || returned)?.focus?.();
+        const settled = now === 'same' && hit.object.own && !ended;
+        if (settled) writer?.linkTo(hit);
+        if (settled && next) next();
+        else (list.querySelector(`[data-object="${CSS.escape(object)}"] a.cover`) || returned)?.focus?.();
       },
     });
   }
