@@ -270,6 +270,7 @@ def test_a_draft_is_always_called_one(run: Run) -> None:
         run("records", "(await (await import('/i18n.js')).load('ru'), m.numberOf(...v))", [record, draft]) == "черновик · КП-501"
     )
     assert run("records", "m.numberOf(...v)", [{}, draft]) == "черновик"
+    assert run("records", "m.numberOf(...v)", [record, {**draft, "draft": {"state": "draft"}}]) == "КП-501"  # in a list of drafts
     assert run("records", "m.numberOf(...v)", [record, {"object_id": "7"}]) == "КП-501"
 
 
