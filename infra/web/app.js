@@ -3,7 +3,8 @@
 import * as api from './api.js';
 import * as i18n from './i18n.js';
 import {filesOf} from './photos.js';
-import {button, fill, h, icon, say, toast} from './dom.js';
+import {button, fill, h, icon, say, toast, typing} from './dom.js';
+import {help} from './help.js';
 import {keep, pref} from './prefs.js';
 import * as batch from './views/batch.js';
 import * as batches from './views/batches.js';
@@ -156,6 +157,7 @@ function top() {
         NAVIGATION.map(([path, sign, key]) => h('a', {href: `#/${path}`}, icon(sign), h('span', {}, t(key))))),
       h('div', {class: 'row tools'},
         h('span', {id: 'museum', class: 'soft museum'}),
+        button(t('help.title'), {icon: 'help', bare: true, id: 'help', 'aria-keyshortcuts': 'F1', onclick: help}),
         h('button', {type: 'button', class: 'button bare', lang: other, 'aria-label': `${other.toUpperCase()}: ${t('app.language')}`, title: t('app.language'),
           onclick: async () => {
             try { await i18n.change(other); } catch { shell.failed(new api.Problem(0, 'offline')); return; }
@@ -200,6 +202,12 @@ function listen() {
   addEventListener('hashchange', async () => { if (tokenOfAddress()) await known(); show(); });
   document.addEventListener('left', signIn);
   document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
+  document.addEventListener('keydown', (event) => {
+    const asked = event.key === 'F1' || (event.key === '?' && !typing(event.target) && current?.name !== 'batch');  // a batch shows its own keys
+    if (!asked || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    help();
+  });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
   document.addEventListener('dragover', (event) => {
     if (![...event.dataTransfer.types].includes('Files')) return;

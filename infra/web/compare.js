@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import {button, fill, h, icon, s, say, typing} from './dom.js';
 import {chance, score, t} from './i18n.js';
-import {closeCopy, COPIES, likeness} from './likeness.js';
+import {closeCopy, COPIES, likeness, saidOf} from './likeness.js';
 import {nameOf, numberOf, picture, recordList, table} from './records.js';
 
 const MOST = 12;
@@ -135,15 +135,16 @@ function lens(label, changed) {
 
 /**
  * Open the comparison of a query's photos with an object.
- * `hit` may be null (an object opened by its address); `say_same(is)` is called for "this is it" / "this is not" where given.
+ * `hit` may be null (an object opened by its address); `same(is)` is called for "this is it" / "this is not" where given,
+ * `said` is what was answered before.
  */
-export function compare({photos, hit, objectId, threshold, shell, closed, same, use, likeHref}) {
+export function compare({photos, hit, objectId, threshold, shell, closed, same, said, use, likeHref}) {
   let linked = true;
   let map = null;
   let back = null;
   const left = lens(t('compare.query'), (who) => follow(who, right, map));
   const right = lens(t('compare.object'), (who) => follow(who, left, back));
-  const title = h('h2', {id: 'compare-title', tabindex: '-1'}, nameOf(hit?.record));
+  const title = h('h2', {id: 'compare-title', tabindex: '-1'}, hit?.gone ? t('hit.gone') : nameOf(hit?.record));
   const of = h('p', {class: 'soft'}, hit ? `${hit.object.museum} · ${numberOf(hit.record, hit.object)}` : '');
   const views = h('div', {class: 'views', role: 'group', 'aria-label': t('compare.views')});
   const mine = h('div', {class: 'views', role: 'group', 'aria-label': t('compare.photos')});
@@ -157,6 +158,8 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
   }});
   const how = hit && likeness(hit, threshold);
   const answer = (is) => t(hit && COPIES.has(hit.class_code) ? `same.${is}_copy` : `same.${is}`);
+  const answers = Object.fromEntries([['different'], ['same', 'check']].map(([is, sign]) => [is, button(answer(is), {icon: sign, 'aria-pressed': 'false', onclick: () => { same(is); said = is; drawSaid(); }})]));
+  const answered = h('p', {class: 'compare-said', role: 'status'});
   const dialog = h('dialog', {class: 'compare', 'aria-labelledby': 'compare-title'},
     h('div', {class: 'compare-top'},
       h('div', {class: 'compare-name'}, title, of),
@@ -175,10 +178,18 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
       h('span', {class: 'spring'}),
       use && button(t('compare.use'), {icon: 'card', onclick: () => { dialog.close(); use(hit); }}),
       likeHref && h('a', {class: 'button', href: likeHref}, icon('like'), h('span', {}, t('hit.like'))),
-      same && button(answer('different'), {onclick: () => { same('different'); dialog.close(); }}),
-      same && button(answer('same'), {icon: 'check', onclick: () => { same('same'); dialog.close(); }})),
+      same && h('span', {class: 'row compare-answers'}, Object.values(answers))),
+    same && answered,
     h('p', {id: 'zoom-help', class: 'soft small'}, t('compare.help')),
     record);
+
+  /** What she answered: the dialog stays, so that she sees it, and may answer anew. */
+  function drawSaid() {
+    for (const [is, one] of Object.entries(answers)) one.setAttribute('aria-pressed', String(is === said));
+    answered.textContent = said ? t(saidOf(hit, said)) : '';
+    const level = said ? (said === 'same' ? 3 : 0) : how.level;
+    fill(dialog.querySelector('.compare-how'), h('strong', {class: 'num'}, score(hit.score)), h('span', {class: `how l${level}`}, said === 'different' ? answered.textContent : t(how.key, {p: chance(hit.relation?.probability ?? 0)})));
+  }
 
   function follow(who, other, way) {
     if (!linked) return;
@@ -235,15 +246,17 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
     fill(views, all.map((image, place) => thumb(image, t('compare.view_n', {n: place + 1}), () => showView(image, place, Boolean(hit) && place === 0))));
     if (all.length) showView(all[0], 0, Boolean(hit));
     title.textContent = nameOf(object.fields);
-    of.textContent = `${object.museum} · ${numberOf(object.fields, object)}`;
+    of.textContent = `${object.museum} · ${numberOf(object.fields, {object_id: object.object_id})}`;
     fill(record, h('h3', {}, t('compare.record')), recordList(object.fields, fields));
   }).catch((error) => fill(record, h('p', {class: 'soft'}, shell.why(error))));
 
   dialog.addEventListener('close', () => { left.close(); right.close(); dialog.remove(); closed(); });
   dialog.addEventListener('keydown', (event) => {
     if (typing(event.target) || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.code === 'KeyL') { event.preventDefault(); linkButton.click(); }
+    const act = {KeyL: linkButton, ...(same && {Digit1: answers.same, Digit2: answers.different})}[event.code];
+    if (act) { event.preventDefault(); act.click(); }
   });
+  if (same) drawSaid();
   document.body.append(dialog);
   dialog.showModal();
   left.node.focus();

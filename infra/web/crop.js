@@ -5,6 +5,7 @@ import {percent, t} from './i18n.js';
 
 const STEP = 0.02;
 const LEAST = 0.05;
+const DRAWN = 0.01;  // less is a press, and no box
 
 /** Move or resize a box by a key; fractions of the picture. Pure. */
 export function nudged(box, key, {grow = false, far = false} = {}) {
@@ -59,10 +60,12 @@ export function marked(holder, image, box) {
 export function crop(url, {search, closed, start: first}) {
   let box = first || {left: 0.15, top: 0.15, width: 0.7, height: 0.7};
   let drag = null;
+  let hers = Boolean(first);  // the ready box is no more than an offer: a drag inside it draws hers
   const image = h('img', {src: url, alt: t('query.photo'), draggable: 'false'});
   const frame = h('div', {class: 'crop-box', tabindex: '0', role: 'application', 'aria-roledescription': t('crop.box'), 'aria-describedby': 'crop-help', onkeydown: keys},
     ['nw', 'ne', 'sw', 'se'].map((corner) => h('i', {class: `grip ${corner}`, data: {corner}})));
-  const area = h('div', {class: 'crop', onpointerdown: start, onpointermove: move, onpointerup: stop, onpointercancel: stop}, frame);
+  const shade = h('div', {class: 'crop-shade'});
+  const area = h('div', {class: 'crop', onpointerdown: start, onpointermove: move, onpointerup: stop, onpointercancel: stop}, h('div', {class: 'crop-dark', 'aria-hidden': 'true'}, shade), frame);
   const photo = h('div', {class: 'crop-photo'}, image, area);
   const dialog = h('dialog', {class: 'cropper', 'aria-labelledby': 'crop-title'}, h('h2', {id: 'crop-title'}, t('crop.start')), photo,
     h('p', {id: 'crop-help', class: 'small soft'}, t('crop.help')),
@@ -82,7 +85,7 @@ export function crop(url, {search, closed, start: first}) {
   }
 
   function place() {
-    for (const side of ['left', 'top', 'width', 'height']) frame.style.setProperty(side, `${box[side] * 100}%`);
+    for (const side of ['left', 'top', 'width', 'height']) for (const one of [frame, shade]) one.style.setProperty(side, `${box[side] * 100}%`);
     frame.setAttribute('aria-label', t('crop.place', {left: percent(box.left), top: percent(box.top), width: percent(box.width), height: percent(box.height)}));
   }
 
@@ -98,9 +101,10 @@ export function crop(url, {search, closed, start: first}) {
     const point = at(event);
     const corner = event.target.dataset?.corner;
     if (corner) {
+      hers = true;
       drag = {from: [corner.includes('w') ? box.left + box.width : box.left, corner.includes('n') ? box.top + box.height : box.top]};
-    } else if (event.target === frame) drag = {hold: point, was: box};
-    else drag = {from: point};
+    } else if (event.target === frame && hers) drag = {hold: point, was: box};
+    else drag = {from: point, was: box};
     frame.focus({preventScroll: true});
   }
 
@@ -114,6 +118,8 @@ export function crop(url, {search, closed, start: first}) {
 
   function stop() {
     if (!drag) return;
+    if (drag.from && drag.was && Math.max(box.width, box.height) < DRAWN) box = drag.was;
+    else if (box !== drag.was) hers = true;
     drag = null;
     box = inside(box);
     place();
@@ -123,6 +129,7 @@ export function crop(url, {search, closed, start: first}) {
     if (event.key === 'Enter') { event.preventDefault(); done(); return; }
     if (!event.key.startsWith('Arrow')) return;
     event.preventDefault();
+    hers = true;
     box = nudged(box, event.key, {grow: event.shiftKey, far: event.ctrlKey || event.metaKey});
     place();
     say(frame.getAttribute('aria-label'));

@@ -2,7 +2,7 @@
 
 import {fill, h, icon, s} from './dom.js';
 import {chance, score, t} from './i18n.js';
-import {likeness} from './likeness.js';
+import {likeness, saidOf} from './likeness.js';
 import {nameOf, numberOf, picture} from './records.js';
 
 /** A bar from 0 to 1, with a mark where the collection's threshold is. */
@@ -13,12 +13,13 @@ export function bar(share, {mark, kind = ''} = {}) {
     mark > 0 && s('rect', {class: 'bar-mark', x: mark * 100 - 0.4, width: 0.8, height: 4}));
 }
 
-/** One hit. `open` is the address of its comparison, `like` of what is like it. */
-export function hitCard(hit, {threshold, open, like}) {
-  const how = likeness(hit, threshold);
+/** One hit. `open` is the address of its comparison, `like` of what is like it, `said` her answer: it is this one, or another. */
+export function hitCard(hit, {threshold, open, like, said}) {
+  if (hit.gone) return goneCard(hit, threshold);
+  const how = said ? {key: saidOf(hit, said), level: said === 'same' ? 3 : 0} : likeness(hit, threshold);
   const name = nameOf(hit.record);
   return h('li', {class: 'hit', data: {object: hit.object.id}},
-    h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320}), hit.region && h('span', {class: 'shared', title: t('hit.shared_why', {n: hit.inliers ?? 0})}, t('hit.shared'))),
+    h('div', {class: 'hit-pic'}, picture(hit.image, '320', {loading: hit.rank > 10 ? 'lazy' : 'eager', width: 320, height: 320}), hit.region && shared(hit)),
     h('div', {class: 'hit-text'},
       h('p', {class: 'hit-score'},
         h('strong', {class: 'num'}, h('span', {class: 'sr'}, t('hit.score')), score(hit.score)), bar(hit.score, {mark: threshold, kind: `l${how.level}`})),
@@ -28,6 +29,23 @@ export function hitCard(hit, {threshold, open, like}) {
     h('div', {class: 'hit-acts'},
       h('a', {class: 'button small', href: open}, icon('compare'), h('span', {}, t('hit.compare'))),
       h('a', {class: 'button small bare', href: like, 'aria-label': t('hit.like_of', {name}), title: t('hit.like')}, icon('like'))));
+}
+
+/** The badge of a shared part; what it means comes up where it is pointed at, pressed or reached by keys. */
+function shared(hit) {
+  const why = `shared-${hit.rank}`;
+  return [h('button', {type: 'button', class: 'shared', 'aria-describedby': why}, t('hit.shared')),
+    h('span', {class: 'shared-why', id: why, role: 'tooltip'}, t('hit.shared_why', {n: hit.inliers ?? 0}))];
+}
+
+/** A hit that may not be seen any more: its place and score alone, since nothing else of it can be opened. */
+function goneCard(hit, threshold) {
+  return h('li', {class: 'hit', data: {object: hit.object.id}},
+    h('div', {class: 'hit-pic'}, picture(null, '320')),
+    h('div', {class: 'hit-text'},
+      h('p', {class: 'hit-score'},
+        h('strong', {class: 'num'}, h('span', {class: 'sr'}, t('hit.score')), score(hit.score)), bar(hit.score, {mark: threshold, kind: 'l0'})),
+      h('p', {class: 'soft hit-gone', tabindex: '-1'}, h('span', {class: 'sr'}, t('hit.rank', {n: hit.rank})), t('hit.gone'))));
 }
 
 /** As many grey boxes as results are shown first. */

@@ -10,13 +10,23 @@ export function nameOf(record) {
   return record?.Name || record?.MainWord || t('object.nameless');
 }
 
-/** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. */
+/** The name of a query's first hit, for a list; an empty one is of what may not be seen any more. */
+export function topName(top) {
+  return top.name === '' ? t('history.gone') : nameOf({Name: top.name});
+}
+
+/** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. A draft is called one, but in a list of drafts. */
 export function numberOf(record, object) {
+  const number = numbered(record);
+  if (object?.object_id.startsWith('draft-') && !(number && object.draft)) return [t('object.draft'), number].filter(Boolean).join(' · ');
+  return number || (object ? t('object.id', {number: object.object_id}) : '');
+}
+
+function numbered(record) {
   if (record?.KPNumber) return /^\p{L}/u.test(record.KPNumber) ? record.KPNumber : t('object.kp', {number: record.KPNumber});
   if (record?.GKNumber) return t('object.gk', {number: record.GKNumber});
   if (record?.InvNumber) return t('object.inv', {number: record.InvNumber});
-  if (object?.object_id.startsWith('draft-')) return t('object.draft');
-  return object ? t('object.id', {number: object.object_id}) : '';
+  return '';
 }
 
 /** A display copy; its box is reserved by the caller's CSS. */

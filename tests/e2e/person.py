@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,6 +171,21 @@ class Person:
         self.go(f"q/{query}")
         self.result()
         return query
+
+    def told(self, query: str, **changed: Any) -> None:
+        """Open a query whose result is told otherwise than it is; ``hits`` may be a function of the hits."""
+        said = self.museum.result(query)
+        top = {name: changed.pop(name) for name in ("scope", "filter", "region", "of", "said") if name in changed}
+        if callable(changed.get("hits")):
+            changed["hits"] = changed["hits"](said["result"]["hits"])
+        told = json.dumps({**said, **top, "result": {**said["result"], **changed}})
+        pattern = f"**/api/queries/{query}/events"
+        self.page.unroute(pattern)
+        body = f"event: result\ndata: {told}\n\n"
+        self.page.route(pattern, lambda route: route.fulfill(content_type="text/event-stream", body=body))
+        self.page.goto("about:blank")
+        self.go(f"q/{query}")
+        self.result()
 
     @property
     def hits(self) -> Locator:

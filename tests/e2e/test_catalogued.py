@@ -75,6 +75,38 @@ def test_it_is_another(registrar: Person) -> None:
     wait_for("the answer to be kept", lambda: told(registrar.museum, query))
 
 
+def test_that_it_is_another_can_be_taken_back(person: Person) -> None:
+    """And the hit says what she said, not that it is probably the same, also after the page is loaded anew."""
+    person.search(things.seen_again(things.KNOWN_TOOL, 62))
+    how = person.hits.first.locator(".how")
+    expect(how).to_have_text(person.t("like.same_object.sure"))
+    person.button("same.different").first.click()
+    expect(how).to_have_text(person.t("same.said_different"))
+    person.page.reload()
+    person.result()
+    expect(how).to_have_text(person.t("same.said_different"))
+    expect(person.main.locator(".status")).to_contain_text(person.t("same.is_not", number=TOOL["KPNumber"]))
+    person.button("same.mistake").click()
+    expect(person.main.locator(".same")).to_be_visible()
+    expect(person.main.locator(".veil")).to_be_visible()
+    expect(how).to_have_text(person.t("like.same_object.sure"))
+
+
+def test_an_answer_about_one_hit_is_none_about_another(registrar: Person) -> None:
+    """That the fifth is another object leaves the question about the first."""
+    query = registrar.museum.upload(things.seen_again(things.KNOWN_TOOL, 63))
+    hits = registrar.museum.result(query)["result"]["hits"]
+    place = next(n for n, hit in enumerate(hits) if n and hit["object"]["own"])
+    registrar.go(f"q/{query}")
+    registrar.result()
+    registrar.link("hit.compare", within=registrar.hits.nth(place)).click()
+    registrar.page.locator("dialog.compare .compare-answers button").first.click()
+    registrar.page.keyboard.press("Escape")
+    expect(registrar.hits.nth(place).locator(".how")).to_have_text(registrar.t.like("same.said_different"))
+    expect(registrar.main.locator(".same")).to_be_visible()
+    expect(registrar.main.locator(".veil")).to_be_visible()
+
+
 def test_she_may_fill_the_card_without_an_answer(registrar: Person) -> None:
     """It is her work."""
     registrar.search(things.seen_again(things.KNOWN_TOOL, 13))
@@ -89,3 +121,31 @@ def test_nothing_is_asked_of_what_is_new_or_anothers(registrar: Person, stamp: s
     registrar.search(things.seen_again(stamp) if stamp == things.FOREIGN_COIN else things.photo(stamp))
     expect(registrar.main.locator(".same")).to_have_count(0)
     expect(registrar.main.locator(".veil")).to_be_hidden()
+
+
+@pytest.mark.parametrize("code", [13, 5])
+def test_a_photo_all_but_the_same_is_asked_about_without_a_calibration(person: Person, code: int) -> None:
+    """It says that of the photos, and no more; of a copy what is said of copies."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    unknown = {"duplicate": None, "relation": None, "class_code": code}
+    person.told(
+        query, said={}, hits=lambda hits: [{**hits[0], **unknown, "score": 0.97}, *({**one, **unknown} for one in hits[1:])]
+    )
+    number = TOOL["KPNumber"]
+    banner = person.main.locator(".same")
+    expect(banner).to_contain_text(person.t("same.copy_text" if code == 5 else "same.near_text", number=number))
+    for answer in ("same", "different"):
+        expect(person.button(f"same.{answer}{'_copy' if code == 5 else ''}", within=banner)).to_be_visible()
+    expect(person.main.locator(".veil")).to_be_visible()
+    expect(person.main.locator(".check-note")).to_be_hidden()
+
+
+def test_that_nothing_can_tell_what_is_catalogued_is_said(registrar: Person) -> None:
+    """In one quiet line under the results; where the check is set up there is none."""
+    query = registrar.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    registrar.told(query, said={}, hits=lambda hits: [{**one, "duplicate": None, "relation": None, "score": 0.8} for one in hits])
+    expect(registrar.main.locator(".check-note")).to_have_text(registrar.t("query.unchecked"))
+    expect(registrar.main.locator(".same")).to_have_count(0)
+    registrar.told(query, said={})
+    expect(registrar.main.locator(".same")).to_be_visible()
+    expect(registrar.main.locator(".check-note")).to_be_hidden()

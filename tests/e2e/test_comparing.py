@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.e2e import things
 from tests.e2e.person import WAIT, Person
+from tests.e2e.test_batch import begin, unique
 from tests.fixtures.stack import wait_for
 
 
@@ -150,6 +151,47 @@ def test_what_is_no_copy_is_compared_as_ever(registrar: Person) -> None:
     expect(registrar.button("same.different", within=dialog)).to_be_visible()
 
 
+@pytest.mark.parametrize("by", ["key", "press"])
+def test_an_answer_is_seen_where_it_is_given(person: Person, by: str) -> None:
+    """In the dialog, which stays, and afterwards at the hit; both may be answered anew. At 1280 px both are in one line."""
+    query = person.museum.upload(things.seen_again(things.KNOWN_TOOL, 61))
+    person.museum.result(query)
+    person.go(f"q/{query}")
+    person.result()
+    dialog = opened(person)
+    buttons = {one: person.button(f"same.{one}", within=dialog) for one in ("same", "different")}
+    boxes = [one.bounding_box() for one in buttons.values()]
+    assert len({box["y"] for box in boxes if box}) == 1
+    for key, answer, other in (("1", "same", "different"), ("2", "different", "same")):
+        if by == "key":
+            person.page.keyboard.press(key)
+        else:
+            buttons[answer].click()
+        expect(dialog.locator(".compare-said")).to_have_text(person.t(f"same.said_{answer}"))
+        expect(buttons[answer]).to_have_attribute("aria-pressed", "true")
+        expect(buttons[other]).to_have_attribute("aria-pressed", "false")
+    hit = person.museum.result(query)["result"]["hits"][0]["object"]["id"]
+    wait_for("the answer", lambda: person.museum.result(query)["said"].get(hit) == "different" or None, seconds=10)
+    person.page.keyboard.press("Escape")
+    expect(person.hits.first.locator(".how")).to_have_text(person.t("same.said_different"))
+
+
+def test_in_a_batch_the_answer_is_seen_before_it_goes_on(registrar: Person) -> None:
+    """The next object comes when the comparison is closed."""
+    photos = [(f"b{n}_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 70 + n)) for n in (1, 2)]
+    begin(registrar, unique("Сравнение"), photos)
+    expect(registrar.main.locator(".worklist a")).to_have_count(2, timeout=60_000)
+    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    first = registrar.main.locator(".worklist a[aria-current]").get_attribute("href")
+    dialog = opened(registrar)
+    registrar.page.keyboard.press("1")
+    expect(dialog.locator(".compare-said")).to_have_text(registrar.t("same.said_same"))
+    registrar.page.keyboard.press("Escape")
+    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
+    expect(registrar.main.locator(".worklist a[aria-current]")).not_to_have_attribute("href", first or "", timeout=WAIT)
+    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+
+
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
     """Sent to a colleague, or reloaded."""
     registrar.found(things.seen_again(things.KNOWN_TOOL))
@@ -181,6 +223,29 @@ def test_a_part_is_chosen_by_dragging(registrar: Person) -> None:
     assert len([one for one in registrar.sent() if registrar.museum.s3 in one]) == uploads
     expect(registrar.main.locator(".chip").first).to_have_text(registrar.t("chip.region"))
     expect(registrar.main.locator(".query-photo .marked")).to_be_visible()
+
+
+def test_a_drag_inside_the_ready_box_draws_hers(registrar: Person) -> None:
+    """Which a drag moves then, as a press alone does nothing; its handles are whole at the picture's edge."""
+    registrar.found(things.seen_again(things.KNOWN_TOOL))
+    registrar.button("crop.start").click()
+    box = registrar.page.locator("dialog.cropper .crop").bounding_box()
+    assert box
+
+    def drag(start: tuple[float, float], end: tuple[float, float]) -> list[float]:
+        for place, (x, y) in enumerate((start, end)):
+            registrar.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
+            registrar.page.mouse.up() if place else registrar.page.mouse.down()
+        style = registrar.page.locator(".crop-box").evaluate(
+            "(one) => ['left', 'top', 'width', 'height'].map((s) => one.style[s])"
+        )
+        return [float(side.rstrip("%")) / 100 for side in style]
+
+    assert drag((0.5, 0.5), (0.5, 0.5)) == pytest.approx([0.15, 0.15, 0.7, 0.7])
+    assert drag((0.3, 0.4), (0.6, 0.8)) == pytest.approx([0.3, 0.4, 0.3, 0.4], abs=0.01)
+    assert drag((0.4, 0.5), (0.1, 0.1)) == pytest.approx([0, 0, 0.3, 0.4], abs=0.01)
+    corner = "([x, y]) => document.elementFromPoint(x, y)?.dataset.corner"
+    assert registrar.page.evaluate(corner, [box["x"] - 6, box["y"] - 6]) == "nw"
 
 
 def test_a_part_is_chosen_by_keys(registrar: Person) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e import things
 from tests.e2e.conftest import Arrive
@@ -32,6 +32,40 @@ def test_my_searches_are_listed_newest_first_and_erased(person: Person, museum: 
     rows.nth(0).get_by_role("link").click()
     person.result()
     assert person.query == older
+
+
+def test_a_search_is_erased_with_those_of_its_photos(person: Person, museum: Museum) -> None:
+    """How many went is said, and the list is read again."""
+    query = museum.upload(things.photo(things.STRANGE), "часть.jpg")
+    museum.result(query)
+    part = museum.ask("POST", f"/queries/{query}/crop", {"left": 0.1, "top": 0.1, "width": 0.7, "height": 0.7})[1]["id"]
+    museum.result(part)
+    person.go("history")
+    rows = person.main.locator(".rowline:not(.ghost)")
+    expect(rows.filter(has_text="часть.jpg")).to_have_count(2, timeout=WAIT)
+    rows.filter(has=person.page.locator(f'a[href="#/q/{query}"]')).get_by_role("button").click()
+    expect(person.page.locator("dialog.ask")).to_contain_text(person.t("history.delete_why"))
+    person.button("delete.yes").click()
+    expect(person.page.locator("#toasts")).to_have_text(person.t("history.deleted_all", n=2))
+    expect(rows.filter(has_text="часть.jpg")).to_have_count(0)
+
+
+def test_a_search_whose_first_hit_is_gone_says_so(registrar: Person) -> None:
+    """It is not nameless: it is no longer shown."""
+    image = {"320": None, "1280": None}
+
+    def lost(route: Route) -> None:
+        listed = route.fetch().json()
+        items = [{**one, "status": "completed", "top": {"name": "", "score": 0.9, "image": image}} for one in listed["items"]]
+        route.fulfill(json={**listed, "items": items})
+
+    registrar.museum.searched(things.photo(things.NEW_COIN))
+    registrar.page.route("**/api/queries?limit=*", lost)
+    registrar.go("history")
+    row = registrar.main.locator(".rowline:not(.ghost)").first
+    expect(row.locator("a")).to_have_text(registrar.t("history.gone"), timeout=WAIT)
+    registrar.go()
+    expect(registrar.main.locator(".recent-name").first).to_have_text(registrar.t("history.gone"), timeout=WAIT)
 
 
 def test_more_of_my_searches_are_a_press_away(registrar: Person, museum: Museum) -> None:

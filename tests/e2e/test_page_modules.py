@@ -221,7 +221,8 @@ COPIES = (5, 14, 15, 16, 17)
         (hit(relation={"kind": "same_object", "probability": 0.97}), "like.same_object.sure"),
         (hit(relation={"kind": "same_object", "probability": 0.6}), "like.same_object.maybe"),
         *((hit(relation={"kind": "same_object", "probability": 0.99}, class_code=code), "like.same_copy") for code in COPIES),
-        (hit(relation={"kind": "looks_alike", "probability": 0.9}), "like.looks_alike"),
+        (hit(relation={"kind": "looks_alike", "probability": 0.9}), "like.above"),
+        (hit(score=0.4, relation={"kind": "looks_alike", "probability": 0.9}), "like.looks_alike"),
     ],
 )
 def test_wording_promises_no_more_than_the_score_supports(run: Run, one: dict[str, Any], key: str) -> None:
@@ -238,6 +239,39 @@ def test_what_looks_catalogued_is_said_of_own_objects_alone(run: Run) -> None:
     for code in COPIES:
         assert run("likeness", kind, [hit(relation=same, duplicate=True, class_code=code)]) == "copy"
     assert run("likeness", kind, [hit(relation={"kind": "same_kind", "probability": 0.9})]) == ""
+
+
+def test_a_photo_all_but_the_same_is_asked_about_where_nothing_is_calibrated(run: Run) -> None:
+    """Of copies in their own words. A calibration that says no is believed; another museum's object is none of hers."""
+    kind = "(m.catalogued({hits: v}) || {}).kind || ''"
+    assert run("likeness", kind, [hit(score=0.8), hit(score=0.95)]) == "near"
+    assert run("likeness", kind, [hit(score=0.949)]) == ""
+    assert run("likeness", kind, [hit(score=1.0, duplicate=False)]) == ""
+    assert run("likeness", kind, [hit(score=1.0, object={"own": False})]) == ""
+    assert run("likeness", kind, [hit(score=1.0, gone=True)]) == ""
+    for code in COPIES:
+        assert run("likeness", kind, [hit(score=0.96, class_code=code)]) == "copy"
+        assert run("likeness", "m.closeCopy(v)", hit(score=0.96, class_code=code))
+
+
+def test_it_is_said_where_nothing_can_tell_what_is_catalogued(run: Run) -> None:
+    """Only of own objects, and only where nothing was asked."""
+    unchecked = "m.unchecked({hits: v})"
+    assert run("likeness", unchecked, [hit(), hit(score=0.5)])
+    assert not run("likeness", unchecked, [hit(), hit(score=0.96)])
+    assert not run("likeness", unchecked, [hit(), hit(duplicate=False)])
+    assert not run("likeness", unchecked, [hit(object={"own": False})])
+
+
+def test_a_draft_is_always_called_one(run: Run) -> None:
+    """With its number, where it has one."""
+    draft, record = {"object_id": "draft-1"}, {"KPNumber": "КП-501"}
+    assert (
+        run("records", "(await (await import('/i18n.js')).load('ru'), m.numberOf(...v))", [record, draft]) == "черновик · КП-501"
+    )
+    assert run("records", "m.numberOf(...v)", [{}, draft]) == "черновик"
+    assert run("records", "m.numberOf(...v)", [record, {**draft, "draft": {"state": "draft"}}]) == "КП-501"  # in a list of drafts
+    assert run("records", "m.numberOf(...v)", [record, {"object_id": "7"}]) == "КП-501"
 
 
 def test_what_may_be_the_very_copy_is_close_and_of_a_class_of_copies(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -106,6 +107,56 @@ def test_nothing_similar_is_an_honest_end(person: Person) -> None:
     expect(person.hits.first.locator(".how")).not_to_have_text(re.compile(person.t.like("like.same_object.sure").pattern))
 
 
+PART = {"left": 0.1, "top": 0.1, "width": 0.5, "height": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [({"scope": "mine"}, "limits"), ({"region": PART}, "part"), ({"scope": "mine", "region": PART}, "both")],
+)
+def test_nothing_within_limits_says_nothing_of_the_whole_catalogue(
+    registrar: Person, limits: dict[str, object], kind: str
+) -> None:
+    """And offers to search without them."""
+    query = registrar.museum.searched(things.photo(things.STRANGE))
+    registrar.told(query, **limits)
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t(f"query.nothing_in.{kind}"))
+    note = registrar.main.locator(".status .note")
+    expect(note).to_contain_text(registrar.t.like("query.narrowed_why"))
+    expect(note.get_by_role("button")).to_have_count(len(limits))
+    registrar.button("query.whole" if kind == "part" else "query.without_limits", within=note).click()
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    registrar.result()
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t("query.nothing"))
+
+
+def test_a_part_with_nothing_similar_leads_to_the_whole_photo(registrar: Person, museum: Museum) -> None:
+    """However many searches of the part there were."""
+    part = museum.ask("POST", f"/queries/{museum.searched(things.photo(things.STRANGE))}/crop", PART)[1]["id"]
+    museum.result(part)
+    narrowed = museum.ask("POST", f"/queries/{part}/filter", {"scope": "mine"})[1]["id"]
+    registrar.told(narrowed, verdict={**museum.result(narrowed)["result"]["verdict"], "similar": False, "threshold": 0.999})
+    registrar.button("query.whole").click()
+    registrar.page.wait_for_function("(was) => !location.href.includes(was)", arg=narrowed)
+    registrar.result()
+    made = museum.result(registrar.query)
+    assert (made["region"], made["scope"]) == (None, "mine")
+
+
+def test_near_the_threshold_it_is_on_the_edge_and_its_neighbours_are_shown(person: Person) -> None:
+    """0.02 more, and it were similar: a look decides."""
+    query = person.museum.searched(things.photo(things.STRANGE))
+    best = max(hit["score"] for hit in person.museum.result(query)["result"]["hits"])
+    verdict = person.museum.result(query)["result"]["verdict"]
+    person.told(query, verdict={**verdict, "similar": False, "threshold": best + 0.015})
+    expect(person.main.locator("h1")).to_have_text(person.t("query.edge"))
+    expect(person.main.locator(".status .note")).to_contain_text(person.t.like("query.edge_why"))
+    expect(person.hits).to_have_count(10)
+    person.told(query, verdict={**verdict, "similar": False, "threshold": best + 0.03})
+    expect(person.main.locator("h1")).to_have_text(person.t("query.nothing"))
+    expect(person.hits).to_have_count(0)
+
+
 def narrow(person: Person, **wanted: str) -> None:
     """Fill in the filters and search again."""
     before = person.page.url
@@ -168,6 +219,27 @@ def test_years_that_end_before_they_begin_are_said_in_her_language(person: Perso
     panel.get_by_role("button", name=person.t("filter.apply")).click()
     expect(person.page.locator("#toasts")).to_have_text(person.t("code.broken-query-file"))
     assert person.query == query
+
+
+def test_a_year_that_is_none_is_said_in_her_language(person: Person) -> None:
+    """At the fields, by the page and not by the browser; either minus will do."""
+    query = person.found(things.photo(things.NEW_COIN))
+    person.button("filter.title").click()
+    panel = person.main.locator("form.filters")
+    first = panel.get_by_label(person.t("filter.from"), exact=True)
+    first.fill("XIX")
+    panel.get_by_role("button", name=person.t("filter.apply")).click()
+    expect(panel.get_by_role("alert")).to_have_text(person.t("filter.bad_year"))
+    expect(first).to_have_attribute("aria-invalid", "true")
+    expect(first).to_be_focused()
+    assert person.query == query
+    assert first.evaluate("(one) => one.checkValidity()")
+    first.fill("\u2212480")
+    expect(panel.get_by_role("alert")).to_have_text("")
+    panel.get_by_role("button", name=person.t("filter.apply")).click()
+    person.page.wait_for_function("(was) => !location.href.includes(was)", arg=query)
+    person.result()
+    assert person.museum.result(person.query)["filter"]["period"][0] == -480
 
 
 def test_what_failed_for_good_is_said_in_her_language(person: Person) -> None:
@@ -238,3 +310,64 @@ def test_the_class_says_how_sure_it_is(person: Person, sure: bool) -> None:
     expect(box.locator("li .num").first).to_have_text(re.compile(rf"{round(vote['confidence'] * 100)}\s?%"))
     box.locator(".class-take").last.click()
     expect(person.value("TypologyGK")).to_have_value(str(votes[-1]["code"]))
+
+
+def test_what_its_museum_took_back_is_said_and_cannot_be_opened(person: Person) -> None:
+    """Its place and score are there; comparing and looking for more of it would lead nowhere."""
+    query = person.museum.searched(things.seen_again(things.FOREIGN_COIN))
+    lost = {"gone": True, "record": None, "image": {"320": None, "1280": None}, "region": None, "class_code": 0, "class_name": ""}
+    person.told(query, hits=lambda hits: [{**hits[0], **lost}, *hits[1:]])
+    expect(person.hits).to_have_count(10)
+    expect(person.hits.first.locator(".hit-text")).to_contain_text(person.t("hit.gone"))
+    expect(person.hits.first).not_to_contain_text(person.t("object.nameless"))
+    expect(person.hits.first.locator("a, button")).to_have_count(0)
+    expect(person.hits.nth(1).locator("a")).to_have_count(3)
+
+
+def test_an_order_that_is_not_that_of_the_scores_is_explained(person: Person) -> None:
+    """At the head of the list, and at the badge, where a keyboard and a screen reader reach it."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    person.told(query, hits=lambda hits: [{**hits[0], "score": 0.5, "inliers": 34}, {**hits[1], "score": 0.7}, *hits[2:]])
+    expect(person.main.locator(".order-note")).to_have_text(person.t("query.order"))
+    badge = person.button("hit.shared", within=person.hits.first)
+    why = person.t("hit.shared_why", n=34)
+    expect(badge).to_have_accessible_description(why)
+    expect(person.hits.first.locator(".shared-why")).to_be_hidden()
+    person.page.keyboard.press("Tab")
+    badge.focus()
+    expect(person.hits.first.locator(".shared-why")).to_be_visible()
+    expect(person.hits.first.locator(".shared-why")).to_have_text(why)
+    person.told(query, hits=lambda hits: sorted(hits, key=lambda hit: -hit["score"]))
+    expect(person.main.locator(".order-note")).to_have_text("")
+
+
+def test_what_is_above_the_threshold_is_called_similar(person: Person) -> None:
+    """As many as the summary counts: no hit that it counts is said to be alike in looks only."""
+    query = person.museum.searched(things.photo(things.NEW_COIN))
+    loose = {"relation": {"kind": "looks_alike", "probability": 0.9}, "duplicate": False}
+    scores = [0.6, 0.575, 0.56, 0.5, 0.4]
+    verdict = {**person.museum.result(query)["result"]["verdict"], "similar": True, "threshold": 0.55}
+    person.told(query, verdict=verdict, hits=lambda hits: [{**hits[n], **loose, "score": one} for n, one in enumerate(scores)])
+    how = person.hits.locator(".how")
+    expect(how).to_have_text([person.t("like.above")] * 3 + [person.t("like.looks_alike")] * 2)
+
+
+def test_a_draft_among_the_hits_is_called_one(person: Person) -> None:
+    """Also where it has a number; in the list and in the comparison."""
+    query = person.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    said = f"{person.t('object.draft')} · КП-501"
+
+    def drafted(hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first = {**hits[0], "object": {**hits[0]["object"], "object_id": "draft-1"}, "duplicate": False, "relation": None}
+        return [{**first, "record": {"Name": "Пила", "KPNumber": "КП-501"}}, *hits[1:]]
+
+    def object_of(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json={**found, "object_id": "draft-1", "draft": {}, "fields": {"Name": "Пила", "KPNumber": "КП-501"}})
+
+    person.page.route("**/api/objects/*", object_of)
+    person.told(query, hits=drafted)
+    expect(person.hits.first.locator(".hit-of")).to_contain_text(said)
+    person.link("hit.compare", within=person.hits.first).click()
+    expect(person.page.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
+    expect(person.page.locator(".compare-name")).to_contain_text(said)

@@ -102,6 +102,12 @@ def _crop(person: Person, there: Scene) -> None:
     expect(person.page.locator("dialog.cropper")).to_be_visible()
 
 
+def _help(person: Person, _: Scene) -> None:
+    person.go("history")
+    person.page.keyboard.press("F1")
+    expect(person.page.locator("dialog.help")).to_be_visible()
+
+
 def _review(person: Person, there: Scene) -> None:
     person.go(f"q/{there.found}")
     person.result()
@@ -159,6 +165,7 @@ VIEWS: dict[str, Open] = {
     "compare": _compare,
     "crop": _crop,
     "review": _review,
+    "help": _help,
     "object": _object,
     "draft": _draft,
     "plan": _plan,

@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import {button, confirmed, fill, h, icon, say, toast} from '../dom.js';
 import {moment, score, t} from '../i18n.js';
-import {nameOf, picture} from '../records.js';
+import {picture, topName} from '../records.js';
 
 export function show(main, params, shell) {
   let cursor = null;
@@ -33,7 +33,7 @@ export function show(main, params, shell) {
   }
 
   function line(one) {
-    const name = one.top ? nameOf({Name: one.top.name}) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`);
+    const name = one.top ? topName(one.top) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`);
     const row = h('li', {class: 'rowline'},
       h('span', {class: 'thumb'}, picture(one.photos?.[0], '320', {loading: 'lazy'})),
       h('span', {class: 'rowline-text'}, h('a', {class: 'cover', href: `#/q/${one.id}`}, name),
@@ -44,7 +44,14 @@ export function show(main, params, shell) {
       button(t('history.delete', {name}), {icon: 'bin', bare: true, onclick: async () => {
         if (!await confirmed(t('history.delete_title'), t('history.delete_why'), t('delete.yes'), t('app.cancel'))) return;
         try {
-          await api.remove(`/queries/${one.id}`);
+          const {data} = await api.remove(`/queries/${one.id}`);
+          if (data?.queries > 1) {  // others of these photos are in the list too
+            toast(t('history.deleted_all', {n: data.queries}));
+            cursor = null;
+            await page(true);
+            list.querySelector('a')?.focus();
+            return;
+          }
           const next = row.nextElementSibling || row.previousElementSibling;
           row.remove();
           next?.querySelector('a')?.focus();

@@ -32,7 +32,7 @@ export function show(main, params, shell) {
     if (closed) return;
     title.textContent = nameOf(data.fields);
     shell.title(title.textContent);
-    of.textContent = `${data.museum} · ${numberOf(data.fields, data)}`;
+    of.textContent = `${data.museum} · ${numberOf(data.fields, {object_id: data.object_id})}`;
     fill(record, h('h2', {}, t('compare.record')), recordList(data.fields, fields), !data.draft && data.own && h('p', {class: 'soft small'}, t('object.imported')));
     fill(acts, button(t('hit.like'), {icon: 'like', kind: 'primary', onclick: search}), data.draft && data.own && h('a', {class: 'button', href: `#/d/${data.id}`}, icon('pen'), h('span', {}, t('object.edit'))));
     const images = data.images || [];

@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
-import {catalogued, certainty} from '../likeness.js';
+import {catalogued, certainty, onEdge, outOfOrder, unchecked} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
@@ -20,6 +20,7 @@ const STORED = 100;
 const LEAST_SHARE = 0.01;  // of the class's votes: less says nothing
 const FIRST_YEAR = -10000;
 const LAST_YEAR = 9999;
+const EVERYTHING = {scope: 'all', classes: [], museums: [], period: null};
 
 export function show(main, params, shell) {
   const id = params.id;
@@ -65,9 +66,11 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   const list = h('ol', {class: 'hits', 'aria-busy': 'true'}, skeletons(SHOWN));
   const moreButton = button(t('query.more', {n: STORED}), {icon: 'down', class: 'button more-hits', onclick: more});
   const under = h('p', {class: 'row center more-row'}, moreButton);
+  const checkNote = h('p', {class: 'soft small check-note gone'}, t('query.unchecked'));
+  const orderNote = h('p', {class: 'soft small order-note'});
   const resultsTitle = h('h2', {id: `hits-${id}`}, t('query.results'));
   const filters = filterForm();
-  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, filters.toggle), filters.panel, chips, list, under);
+  const results = h('section', {class: 'results', 'aria-labelledby': `hits-${id}`}, h('div', {class: 'row results-top'}, resultsTitle, orderNote, filters.toggle), filters.panel, chips, list, under, checkNote);
   const cardPlace = h('section', {class: 'card-place', 'aria-label': t('card.title')}, h('div', {class: 'panel card-ghost', 'aria-hidden': 'true'}, Array.from({length: 7}, () => h('i'))));
   const jump = h('a', {class: 'button jump', href: '#card', onclick: (event) => { event.preventDefault(); cardPlace.scrollIntoView({block: 'start'}); cardPlace.querySelector('h2')?.focus(); }}, icon('card'), h('span', {}, t('card.title')));
   fill(place,
@@ -195,7 +198,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       texts.push(t(key, {from: String(first).replace('-', '−'), to: String(last).replace('-', '−')}));
     }
     fill(chips, texts.map((text) => h('span', {class: 'chip'}, text)),
-      texts.length > (region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow({scope: 'all', classes: [], museums: [], period: null})}));
+      texts.length > (region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow(EVERYTHING)}));
   }
 
   function finish() {
@@ -212,12 +215,11 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)})].filter(Boolean).join(' · ');
     const like = alike();
     const there = like ? null : catalogued(result);
-    const answer = there && answerTo(there.hit);
-    title.textContent = t(!hits.length ? 'query.empty' : nothing ? 'query.nothing' : verdict.similar ? 'query.found' : 'query.near');
+    title.textContent = t(!hits.length ? 'query.empty' : onEdge(result) ? 'query.edge' : nothing ? nothingHere() : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
-    if (there && !answer) banner(there);
-    else fill(status, verdictNote(result, nothing), answer === 'same' && there && sameNote(there.hit));
-    say(there && !answer ? t('same.said', {name: nameOf(there.hit.record)}) : title.textContent);
+    const asks = drawStatus();
+    say(asks ? asked(there) : title.textContent);
+    checkNote.classList.toggle('gone', Boolean(like) || !unchecked(result));
     if (like || !mayWrite) {
       cardPlace.classList.add('gone');
       jump.classList.add('gone');
@@ -228,10 +230,22 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (dialog === 'wanted') open(wantedObject);
   }
 
+  /** The question whether it is catalogued, or what was answered; whether there is a question. */
+  function drawStatus() {
+    const {result} = snapshot;
+    const there = alike() ? null : catalogued(result);
+    const same = alike() ? null : hits.find((hit) => hit.object.own && !hit.gone && answerTo(hit) === 'same');
+    const asks = Boolean(there) && !same && !answerTo(there.hit);
+    place.classList.toggle('asks', asks);
+    if (asks) banner(there);
+    else fill(status, verdictNote(result, isNothing(result)), same ? sameNote(same) : there && differentNote(there.hit));
+    return asks;
+  }
+
   function write(result, there) {
     if (ended) return;
     writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
-    if (there && !answerTo(there.hit)) writer.hold(true);
+    if (there && place.classList.contains('asks')) writer.hold(true);
     changed('card', writer);
   }
 
@@ -240,23 +254,50 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   /** What she said of a hit: here, or on another machine. */
   function answerTo(hit) {
-    const here = pref(`answer.${id}`);
+    const here = pref(`said.${id}`)?.[hit.object.id];
     return here ? here !== 'none' && here : snapshot.said?.[hit.object.id];
   }
 
-  const narrowed = () => snapshot.scope !== 'all' || Boolean(snapshot.filter);
+  /** Keep what she said, and show it: `none` where she takes it back. The worklist looks at `answer`. */
+  function keepAnswer(hit, is) {
+    keep(`said.${id}`, {...pref(`said.${id}`), [hit.object.id]: is});
+    if (hit.object.own) keep(`answer.${id}`, hits.some((one) => one.object.own && answerTo(one) === 'same') ? 'same' : is);
+    const shown = list.querySelector(`[data-object="${CSS.escape(hit.object.id)}"]`);
+    const focused = shown?.contains(document.activeElement);
+    shown?.replaceWith(hitCard(hit, optionsOf(hit)));
+    if (focused) list.querySelector(`[data-object="${CSS.escape(hit.object.id)}"] a.cover`)?.focus();
+  }
+
+  const optionsOf = (hit) => ({threshold: snapshot.result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`, said: answerTo(hit)});
+
+  /** Whether it is searched within limits; a filter that asks for nothing is none. */
+  function narrowed() {
+    const {scope, filter} = snapshot;
+    return scope !== 'all' || Boolean(filter?.classes?.length || filter?.museums?.length || filter?.period);
+  }
+
+  /** What the search was limited to, if it was: then nothing is said of the whole catalogue. */
+  const limits = () => (snapshot.region ? (narrowed() ? 'both' : 'part') : narrowed() && 'limits');
+
+  const nothingHere = () => (limits() ? `query.nothing_in.${limits()}` : 'query.nothing');
 
   function verdictNote(result, nothing) {
     const verdict = result.verdict || {};
     if (nothing && !hits.length) return h('div', {class: 'note'}, icon('info'), h('p', {}, t(narrowed() ? 'query.none_here' : 'query.empty_collection')));
     if (nothing) {
-      return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('query.nothing_why', {score: number(hits[0].score, 3), limit: number(verdict.threshold ?? 0, 3)})),
-        h('p', {class: 'soft'}, t('query.nothing_help'))));
+      const best = Math.max(...hits.map((hit) => hit.score));
+      const key = onEdge(result) ? 'query.edge_why' : limits() ? 'query.narrowed_why' : 'query.nothing_why';
+      return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t(key, {score: number(best, 3), limit: number(verdict.threshold ?? 0, 3)})),
+        limits() ? h('div', {class: 'row'}, narrowed() && button(t('query.without_limits'), {icon: 'search', onclick: () => narrow(EVERYTHING)}), snapshot.region && button(t('query.whole'), {icon: 'search', onclick: whole}))
+          : h('p', {class: 'soft'}, t('query.nothing_help'))));
     }
     if (verdict.similar === null || verdict.similar === undefined) return h('div', {class: 'note'}, icon('info'), h('p', {}, t('query.uncalibrated')));
     const above = hits.filter((hit) => hit.score >= verdict.threshold).length;
     return h('p', {class: 'soft'}, t('query.calibrated', {n: above, all: hits.length, limit: number(verdict.threshold ?? 0, 3)}));
   }
+
+  /** Whether the neighbours are kept behind a button. */
+  const isFar = (result) => isNothing(result) && !onEdge(result);
 
   const isNothing = (result) => result.verdict?.similar === false || result.hits.length === 0;
 
@@ -267,15 +308,15 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (drawn === result) return true;
     drawn = result;
     hits = result.hits;
-    const nothing = isNothing(result);
-    const options = (hit) => ({threshold: result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
+    const nothing = isFar(result);
     const total = result.total ?? hits.length;
-    resultsTitle.textContent = nothing && hits.length ? t('query.nearest') : t('query.results');
+    resultsTitle.textContent = isNothing(result) && hits.length ? t('query.nearest') : t('query.results');
     results.classList.toggle('nothing', nothing);
+    orderNote.textContent = !nothing && outOfOrder(hits) ? t('query.order') : '';
     if (nothing && hits.length) {
-      const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, options); under.classList.toggle('gone', total <= hits.length); list.querySelector('a')?.focus(); }});
+      const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, optionsOf); under.classList.toggle('gone', total <= hits.length); list.querySelector('a')?.focus(); }});
       fill(list, h('li', {class: 'hits-hidden'}, reveal));
-    } else showHits(list, hits, options);
+    } else showHits(list, hits, optionsOf);
     under.classList.remove('unseen');
     under.classList.toggle('gone', nothing || total <= hits.length);
     moreButton.querySelector('span').textContent = t('query.more', {n: Math.min(STORED, total) - hits.length});
@@ -288,10 +329,9 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
       const next = await api.get(`/queries/${id}?hits=${STORED}`);
       const from = hits.length;
       hits = next.result.hits;
-      const options = (hit) => ({threshold: next.result.verdict?.threshold, open: `#/${base}/o/${hit.object.id}`, like: `#/o/${hit.object.id}/similar`});
-      list.append(...hits.slice(from).map((hit) => hitCard(hit, options(hit))));
+      list.append(...hits.slice(from).map((hit) => hitCard(hit, optionsOf(hit))));
       under.classList.add('gone');
-      list.children[from]?.querySelector('a.cover')?.focus();
+      list.children[from]?.querySelector('a.cover, .hit-gone')?.focus();
       say(t('query.now_shown', {n: hits.length}));
     } catch (error) { shell.failed(error); } finally { moreButton.disabled = false; }
   }
@@ -332,6 +372,11 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).filter((one) => one.confidence >= LEAST_SHARE).slice(0, 3).map((one) => row(one, false))));
   }
 
+  /** What a screen reader says of it. */
+  function asked({hit, kind}) {
+    return kind === 'near' ? t('same.near_said', {number: numberOf(hit.record, hit.object)}) : t('same.said', {name: nameOf(hit.record)});
+  }
+
   function banner(there) {
     const {hit, kind} = there;
     const number = numberOf(hit.record, hit.object);
@@ -346,17 +391,19 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     place.classList.add('asks');
   }
 
-  async function answered(is, there) {
-    keep(`answer.${id}`, is);
-    writer?.hold(false);
-    place.classList.remove('asks');
-    fill(status, verdictNote(snapshot.result, false), is === 'same' && sameNote(there.hit));
-    if (is === 'same') writer?.linkTo(there.hit);
+  /** `compared`: answered in the comparison, which stays open; what comes after it, comes when it is closed. */
+  async function answered(is, {hit}, compared = false) {
+    keepAnswer(hit, is);
+    const asks = drawStatus();
+    writer?.hold(asks);
+    if (is === 'same' && !compared) writer?.linkTo(hit);
     changed('answer', is);
-    if (is === 'same') (status.querySelector('a, button'))?.focus();
-    else writer?.focus();
-    await feedback(there.hit, is);
-    if (is === 'same') next?.();
+    if (!compared) {
+      if (is === 'same') (status.querySelector('a, button'))?.focus();
+      else if (!asks) writer?.focus();
+    }
+    await feedback(hit, is);
+    if (is === 'same' && !compared) next?.();
   }
 
   async function feedback(hit, is) {
@@ -368,24 +415,45 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   function sameNote(hit) {
     return h('div', {class: 'note good'}, icon('check'), h('div', {}, h('p', {}, t('same.is', {number: numberOf(hit.record, hit.object)})),
-      h('div', {class: 'row'}, h('a', {class: 'button small', href: `#/o/${hit.object.id}`}, t('same.open')), button(t('same.mistake'), {kind: 'quiet small', onclick: () => { keep(`answer.${id}`, 'none'); finish(); }}))));
+      h('div', {class: 'row'}, h('a', {class: 'button small', href: `#/o/${hit.object.id}`}, t('same.open')), againButton(hit))));
+  }
+
+  function differentNote(hit) {
+    return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('same.is_not', {number: numberOf(hit.record, hit.object)})), h('div', {class: 'row'}, againButton(hit))));
+  }
+
+  function againButton(hit) {
+    return button(t('same.mistake'), {kind: 'quiet small', onclick: () => {
+      keepAnswer(hit, 'none');
+      const asks = drawStatus();
+      writer?.hold(asks);
+      changed('answer', 'none');
+      status.querySelector('.same .button, a, button')?.focus();
+    }});
   }
 
   function filterForm() {
     const scope = h('select', {id: `f-scope-${id}`}, SCOPES.map((one) => h('option', {value: one}, t(`scope.${one}`))));
     const cls = h('select', {id: `f-class-${id}`}, h('option', {value: ''}, t('filter.any_class')));
     const museum = h('select', {id: `f-museum-${id}`}, h('option', {value: ''}, t('filter.any_museum')));
-    const from = h('input', {id: `f-from-${id}`, inputmode: 'numeric', pattern: '-?[0-9]{1,4}', size: 6});
-    const to = h('input', {id: `f-to-${id}`, inputmode: 'numeric', pattern: '-?[0-9]{1,4}', size: 6});
+    const year = (end) => h('input', {id: `f-${end}-${id}`, size: 6, autocomplete: 'off', 'aria-describedby': `f-bad-${id}`, oninput: (event) => { event.target.removeAttribute('aria-invalid'); fill(bad); }});
+    const bad = h('p', {id: `f-bad-${id}`, class: 'bad small', role: 'alert'});
+    const from = year('from');
+    const to = year('to');
     const labelled = (field, key) => h('div', {class: 'field-small'}, h('label', {for: field.id}, t(key)), field);
     const panel = h('form', {class: 'filters panel', hidden: true, onsubmit: (event) => {
       event.preventDefault();
-      const year = (field) => (field.value.trim() === '' ? null : Number(field.value));
+      const wrong = [from, to].filter((field) => yearOf(field.value) === undefined);
+      for (const field of [from, to]) field.toggleAttribute('aria-invalid', false);
+      for (const field of wrong) field.setAttribute('aria-invalid', 'true');
+      bad.textContent = wrong.length ? t('filter.bad_year') : '';
+      if (wrong.length) { wrong[0].focus(); return; }
+      const [first, last] = [from, to].map((field) => yearOf(field.value));
       narrow({scope: scope.value, classes: cls.value ? [Number(cls.value)] : [], museums: museum.value ? [museum.value] : [],
-        period: year(from) === null && year(to) === null ? null : [year(from) ?? FIRST_YEAR, year(to) ?? LAST_YEAR]});
+        period: first === null && last === null ? null : [first ?? FIRST_YEAR, last ?? LAST_YEAR]});
     }}, labelled(scope, 'scope.label'), labelled(cls, 'filter.class'), labelled(museum, 'filter.museum'),
     h('div', {class: 'row tight'}, labelled(from, 'filter.from'), labelled(to, 'filter.to')),
-    h('button', {type: 'submit', class: 'button primary'}, t('filter.apply')), h('p', {class: 'soft small'}, t('filter.years')));
+    h('button', {type: 'submit', class: 'button primary'}, t('filter.apply')), h('p', {class: 'soft small'}, t('filter.years')), bad);
     const toggle = button(t('filter.title'), {icon: 'gear', kind: 'quiet', 'aria-expanded': 'false', onclick: () => {
       panel.hidden = !panel.hidden;
       toggle.setAttribute('aria-expanded', String(!panel.hidden));
@@ -407,9 +475,19 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     }};
   }
 
-  async function narrow(wanted) {
+  /** The same search of the whole photo, of which this is a part. */
+  async function whole() {
     try {
-      const made = await api.post(`/queries/${id}/filter`, wanted);
+      let one = snapshot;
+      while (one.region && one.of) one = await api.get(`/queries/${one.of}?hits=1`);
+      const {scope, filter} = snapshot;
+      await narrow({...EVERYTHING, scope: scope || 'all', ...filter}, one.id);
+    } catch (error) { shell.failed(error); }
+  }
+
+  async function narrow(wanted, of = id) {
+    try {
+      const made = await api.post(`/queries/${of}/filter`, wanted);
       if (changed('replaced', made.id) === undefined) shell.go(`q/${made.id}`);
     } catch (error) { shell.failed(error); }
   }
@@ -437,14 +515,19 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (!snapshot?.result) { dialog = 'wanted'; return; }
     const hit = hits.find((one) => one.object.id === object) || null;
     const returned = document.activeElement;
+    let now = null;  // what is answered while it is open
     dialog = compare({
       photos: snapshot.photos?.length ? snapshot.photos : sending.previewsOf(id).map((url) => ({1280: url})), hit, objectId: object, threshold: snapshot.result.verdict?.threshold, shell,
-      likeHref: `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
-      same: hit ? (is) => { if (hit.object.own) answered(is, {hit}); else feedback(hit, is).then(() => toast(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'))); } : null,
+      likeHref: hit?.gone ? null : `#/o/${object}/similar`, use: hit?.record && writer ? (one) => writer.takeFrom(one) : null,
+      same: hit && !hit.gone ? (is) => { now = is; if (hit.object.own) answered(is, {hit}, true); else { keepAnswer(hit, is); feedback(hit, is); } } : null,
+      said: hit && answerTo(hit),
       closed: () => {
         dialog = null;
         if (wantedObject === object) { wantedObject = null; if (location.hash.startsWith(`#/${base}/o/`)) shell.go(base, true); }
-        (list.querySelector(`[data-object="${CSS.escape(object)}"] a.cover`) || returned)?.focus?.();
+        const settled = now === 'same' && hit.object.own && !ended;
+        if (settled) writer?.linkTo(hit);
+        if (settled && next) next();
+        else (list.querySelector(`[data-object="${CSS.escape(object)}"] a.cover`) || returned)?.focus?.();
       },
     });
   }
@@ -458,6 +541,13 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (dialog && dialog !== 'wanted') { wantedObject = null; dialog.close(); }
     writer?.close();
   }};
+}
+
+/** A year as it is written, with either sign for a minus; null where nothing is, undefined where it is none. Pure. */
+export function yearOf(text) {
+  const plain = text.trim().replace(/^[\u2212\u2013]/, '-');
+  if (plain === '') return null;
+  return /^-?\d{1,4}$/.test(plain) ? Number(plain) : undefined;
 }
 
 /** When a query's id was made, in seconds: its first 12 digits count down. */

@@ -5,7 +5,7 @@ import {button, fill, h, icon, say, toast} from '../dom.js';
 import {bytes, moment, t} from '../i18n.js';
 import {MAX_VIEWS, prepare, reducing, SIDE} from '../photos.js';
 import {keep, pref} from '../prefs.js';
-import {nameOf, picture} from '../records.js';
+import {picture, topName} from '../records.js';
 import {begin} from '../sending.js';
 
 export const SCOPES = ['all', 'mine', 'others'];
@@ -63,7 +63,7 @@ export function show(main, params, shell) {
     if (!items.length) { history.classList.add('none'); return; }
     fill(recent, items.slice(0, 6).map((one) => h('li', {}, h('a', {href: `#/q/${one.id}`},
       h('span', {class: 'thumb'}, picture(one.photos?.[0], '320')),
-      h('span', {class: 'recent-name'}, one.top ? nameOf({Name: one.top.name}) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`)),
+      h('span', {class: 'recent-name'}, one.top ? topName(one.top) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`)),
       h('span', {class: 'soft small'}, one.uploaded_at ? moment(one.uploaded_at) : '')))));
   }).catch(() => history.classList.add('none'));
 
