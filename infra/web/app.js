@@ -105,11 +105,12 @@ const shell = {
   give: (files) => { given = files; if (current?.name === 'search') current.view.take(shell.given()); else shell.go(''); },
 };
 
-function signIn() {
+function signIn(why = '') {
   current?.view?.close?.();
   current = null;
+  top();
   const field = h('input', {id: 'token', type: 'password', autocomplete: 'off', required: true, spellcheck: 'false', 'aria-describedby': 'token-help token-bad'});
-  const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'});
+  const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'}, why);
   const enter = async (event) => {
     event.preventDefault();
     api.accept(field.value.trim());
@@ -197,9 +198,10 @@ async function begin() {
 }
 
 function listen() {
+  addEventListener('hashchange', () => document.querySelectorAll('dialog.ask[open]').forEach((one) => one.close('')));  // what was asked was asked of another view
   addEventListener('hashchange', async () => { if (tokenOfAddress()) await known(); show(); });
-  document.addEventListener('left', signIn);
-  document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
+  document.addEventListener('left', () => signIn());
+  document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(t('sign.wrong')); } });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
   document.addEventListener('dragover', (event) => {
     if (![...event.dataTransfer.types].includes('Files')) return;

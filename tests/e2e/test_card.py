@@ -446,15 +446,15 @@ def test_a_printed_card_is_a_table_with_its_photos(registrar: Person) -> None:
     for address in (f"q/{query}", f"d/{draft_of(registrar.museum, query)['id']}"):
         registrar.go(address)
         expect(registrar.value("Name")).not_to_have_value("", timeout=WAIT)
-        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) <= 2
         page.emulate_media(media="print")
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) <= 2
         for name in ("Name", "Condition"):
             expect(registrar.field(name).locator(".mirror")).to_be_visible()
         expect(registrar.value("TypologyGK")).to_be_visible()
         expect(registrar.field("Weight")).to_be_hidden()
         expect(page.locator("textarea:visible, .offer:visible, #main button.button:visible")).to_have_count(0)
         expect(page.locator(".query-photo img, .draft-photos img").first).to_be_visible()
-        page.emulate_media(media="screen")
+        page.emulate_media(media="null")
 
 
 def test_typed_while_offline_is_kept_and_goes_by_itself(registrar: Person) -> None:
