@@ -37,6 +37,7 @@ const COOKIE = 2e3;
 
 let current = null;  // {name, params, view}
 let given = null;
+let refused = false;  // the token that was there
 
 /** What the address asks for. */
 function route() {
@@ -105,17 +106,18 @@ const shell = {
   give: (files) => { given = files; if (current?.name === 'search') current.view.take(shell.given()); else shell.go(''); },
 };
 
-function signIn(why = '') {
+function signIn() {
   current?.view?.close?.();
   current = null;
   top();
   const field = h('input', {id: 'token', type: 'password', autocomplete: 'off', required: true, spellcheck: 'false', 'aria-describedby': 'token-help token-bad'});
-  const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'}, why);
+  const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'}, refused && t('sign.wrong'));
   const enter = async (event) => {
     event.preventDefault();
     api.accept(field.value.trim());
     try {
       await api.get('/me', {probe: true});
+      refused = false;
       await begin();
     } catch (error) {
       api.forget();
@@ -200,8 +202,8 @@ async function begin() {
 function listen() {
   addEventListener('hashchange', () => document.querySelectorAll('dialog.ask[open]').forEach((one) => one.close('')));  // what was asked was asked of another view
   addEventListener('hashchange', async () => { if (tokenOfAddress()) await known(); show(); });
-  document.addEventListener('left', () => signIn());
-  document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(t('sign.wrong')); } });
+  document.addEventListener('left', () => { refused = false; signIn(); });
+  document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); refused = true; signIn(); } });
   document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
   document.addEventListener('dragover', (event) => {
     if (![...event.dataTransfer.types].includes('Files')) return;
