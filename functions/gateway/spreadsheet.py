@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from functions.catalogue.classes import UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME, Field
 
 Language = Literal["ru", "en"]
@@ -25,10 +26,18 @@ WORDS = {
     "museum": ("Музей образца", "Museum of the sample"),
     "value": ("Текст образца", "Text of the sample"),
     "draft": ("черновик", "draft"),
-    "checked": ("проверена", "checked"),
-    "exported": ("выгружена", "exported"),
-    "linked": ("связана с записью", "linked"),
+    "checked": ("проверено", "checked"),
+    "exported": ("перенесено", "transferred"),
+    "linked": ("связано с записью", "linked"),
 }
+"""As the page has them."""
+ENGLISH = {
+    "OwnershipType": {"1": "federal", "2": "of the region", "3": "municipal", "4": "private"},
+    "IncomingMethod": {"1": "gift", "2": "donation", "3": "transfer free of charge", "4": "purchase"},
+    "Category": {"1": "first", "2": "second", "3": "third"},
+    "PublicationLimit": {"1": "publish", "0": "do not publish"},
+}
+"""What codes mean, as the page says it: the table of fields has it in Russian alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +87,12 @@ def workbook(rows: Sequence[Row], order: Sequence[str], *, language: Language = 
         cards.freeze_panes(1, 2)
         for number, row in enumerate(rows, 1):
             cards.set_row(number, ROW)
-            texts = [row.object_id, word(row.state), *(row.fields.get(one.name, "") for one in columns), "\n".join(row.files)]
+            texts = [
+                row.object_id,
+                word(row.state),
+                *(shown(one, row.fields.get(one.name, ""), language) for one in columns),
+                "\n".join(row.files),
+            ]
             for column, value in enumerate(texts, 1):
                 cards.write_string(number, column, value, text)
             if row.picture is not None:
@@ -93,8 +107,9 @@ def workbook(rows: Sequence[Row], order: Sequence[str], *, language: Language = 
         sources.freeze_panes(1, 0)
         samples = [(row, sample) for row in rows for sample in row.samples]
         for number, (row, sample) in enumerate(samples, 1):
-            shown = title(BY_NAME[sample.element], language)
-            for column, value in enumerate((row.object_id, shown, sample.number, sample.museum, sample.value)):
+            element = BY_NAME[sample.element]
+            said = shown(element, sample.value, language)
+            for column, value in enumerate((row.object_id, title(element, language), sample.number, sample.museum, said)):
                 sources.write_string(number, column, value, text)
     return buffer.getvalue()
 
@@ -115,3 +130,16 @@ def title(one: Field, language: Language) -> str:
     """A field's name with its first letter large."""
     name = one.ru if language == "ru" else one.en
     return name[:1].upper() + name[1:]
+
+
+def shown(one: Field, value: str, language: Language) -> str:
+    """A field's value in words, and the code beside it where it is one."""
+    if one.name == "TypologyGK" and value:
+        try:
+            known = class_of(value)
+        except UnknownClass:
+            return value
+        return f"{known.ru if language == 'ru' else known.en} ({known.code})"
+    if value not in one.codes:
+        return value
+    return f"{one.codes[value] if language == 'ru' else ENGLISH[one.name][value]} ({value})"

@@ -4,6 +4,7 @@ import {keep, pref} from './prefs.js';
 
 const RENEW = 45 * 60e3;  // the cookie lives an hour
 const REPEATS = 3;
+const BACK = 5e3;  // what was on its way when the line was cut may never end: once it is back, this is enough
 let base = '/api';
 let session = null;
 let renewed = 0;
@@ -41,28 +42,40 @@ export function enter() {
   return session;
 }
 
-/** One call: `{data, etag, status}`. Waits and repeats where the gateway asks for it (429). `probe`: a 401 signs nobody out. */
-export async function call(method, path, {body, type = 'application/json', match, signal, repeats = REPEATS, probe = false} = {}) {
+/** Give up what makes no progress: `stop()` after `ms` without `moved()`, sooner once a lost line is back. */
+export function limited(ms, stop) {
+  let timer = setTimeout(stop, ms);
+  const moved = (after = ms) => { clearTimeout(timer); timer = setTimeout(stop, after); };
+  const back = () => moved(Math.min(ms, BACK));
+  window.addEventListener('online', back);
+  return {moved: () => moved(), end: () => { clearTimeout(timer); window.removeEventListener('online', back); }};
+}
+
+/** One call: `{data, etag, status}`. Waits and repeats where the gateway asks for it (429). `probe`: a 401 signs nobody out. `within`: ms in which an answer must come. */
+export async function call(method, path, {body, type = 'application/json', match, signal, repeats = REPEATS, probe = false, within} = {}) {
   const headers = {accept: 'application/json'};
   if (token()) headers.authorization = `Bearer ${token()}`;
   if (body !== undefined) headers['content-type'] = type;
   if (match) headers['if-match'] = match;
+  const late = new AbortController();
+  const limit = within && limited(within, () => late.abort());
   let answer;
+  let text;
   try {
     answer = await fetch(address(path), {
-      method, headers, signal, credentials: 'include', cache: 'no-store',
+      method, headers, signal: within ? late.signal : signal, credentials: 'include', cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    text = await answer.text();
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
+    if (error.name === 'AbortError' && !late.signal.aborted) throw error;
     throw new Problem(0, 'offline');
-  }
+  } finally { limit?.end(); }
   const wait = Number(answer.headers.get('retry-after')) || 1;
   if (answer.status === 429 && repeats > 0 && wait <= 60) { // what is counted by the day is said at once
     await pause(Math.min(30, wait) * 1000);
-    return call(method, path, {body, type, match, signal, probe, repeats: repeats - 1});
+    return call(method, path, {body, type, match, signal, probe, within, repeats: repeats - 1});
   }
-  const text = await answer.text();
   let data = null;
   try { data = text ? JSON.parse(text) : null; } catch { /* a proxy's page is no answer of ours */ }
   if (!answer.ok) {
@@ -83,7 +96,7 @@ export async function file(path) {
 }
 
 export const get = async (path, more) => (await call('GET', path, more)).data;
-export const post = async (path, body = {}) => (await call('POST', path, {body})).data;
+export const post = async (path, body = {}, more = {}) => (await call('POST', path, {body, ...more})).data;
 export const remove = (path) => call('DELETE', path);
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 

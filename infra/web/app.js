@@ -38,6 +38,7 @@ const COOKIE = 2e3;
 
 let current = null;  // {name, params, view}
 let given = null;
+let refused = false;  // the token that was there
 
 /** What the address asks for. */
 function route() {
@@ -109,13 +110,15 @@ const shell = {
 function signIn() {
   current?.view?.close?.();
   current = null;
+  top();
   const field = h('input', {id: 'token', type: 'password', autocomplete: 'off', required: true, spellcheck: 'false', 'aria-describedby': 'token-help token-bad'});
-  const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'});
+  const bad = h('p', {id: 'token-bad', class: 'bad', role: 'alert'}, refused && t('sign.wrong'));
   const enter = async (event) => {
     event.preventDefault();
     api.accept(field.value.trim());
     try {
       await api.get('/me', {probe: true});
+      refused = false;
       await begin();
     } catch (error) {
       api.forget();
@@ -199,9 +202,10 @@ async function begin() {
 }
 
 function listen() {
+  addEventListener('hashchange', () => document.querySelectorAll('dialog.ask[open]').forEach((one) => one.close('')));  // what was asked was asked of another view
   addEventListener('hashchange', async () => { if (tokenOfAddress()) await known(); show(); });
-  document.addEventListener('left', signIn);
-  document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); signIn(); } });
+  document.addEventListener('left', () => { refused = false; signIn(); });
+  document.addEventListener('signed-out', () => { if (api.token()) { api.forget(); refused = true; signIn(); } });
   document.addEventListener('keydown', (event) => {
     const asked = event.key === 'F1' || (event.key === '?' && !typing(event.target) && current?.name !== 'batch');  // a batch shows its own keys
     if (!asked || event.ctrlKey || event.metaKey || event.altKey) return;

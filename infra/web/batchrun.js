@@ -42,8 +42,17 @@ export async function start(batch, groups) {
   one.busy = true;
   tell(one);
   keepFiles(batch, items);
-  const {limits} = await api.me();
-  prepareAll(batch, one, items, limits);
+  prepareAll(batch, one, items, await limitsOf());
+}
+
+/** What photos may be, asked for until it is told. */
+async function limitsOf() {
+  for (let attempt = 0; ; attempt += 1) {
+    try { return (await api.me()).limits; } catch (error) {
+      if (error.code !== 'offline' && !(error.status >= 500)) throw error;
+      await sending.reachable(Math.min(10e3, 1000 * 2 ** attempt));
+    }
+  }
 }
 
 /** Keep the files themselves until they are prepared, so that a closed window loses none. */
@@ -63,7 +72,7 @@ async function prepareAll(batch, one, items, limits) {
       else photos.push({...photo, name: `${item.name}_${place + 1}.${photo.name.split('.').pop()}`.replaceAll('/', '-')});
     }
     item.files = null;
-    if (!photos.length) { item.state = 'bad'; await outbox.drop(item.key); tell(one, item); continue; }
+    if (!photos.length) { await refused(batch, one, item); continue; }
     item.photos = photos;
     item.state = 'kept';
     item.safe = await outbox.put({key: item.key, batch, name: item.name, photos: photos.map(({name, type, size, blob, preview}) => ({name, type, size, blob, preview}))}) !== null;
@@ -73,6 +82,21 @@ async function prepareAll(batch, one, items, limits) {
   pump(batch, one);
 }
 
+/** Said until she takes it away, also in the next window. */
+async function refused(batch, one, item) {
+  item.state = 'bad';
+  await outbox.put({key: item.key, batch, name: item.name, photos: [], problems: item.problems.map(({name, problem, values, size}) => ({name, problem, values, size}))});
+  tell(one, item);
+}
+
+/** Take away what did not fit. */
+export function dismiss(batch, item) {
+  const one = run(batch);
+  one.items = one.items.filter((other) => other !== item);
+  outbox.drop(item.key);
+  tell(one);
+}
+
 /** Go on with what an earlier window left. Resolves to how many objects that were. */
 export async function resume(batch) {
   const one = run(batch);
@@ -80,10 +104,10 @@ export async function resume(batch) {
   const left = await outbox.ofBatch(batch);
   const known = new Set(one.items.map((item) => item.key));
   const items = left.filter((send) => !known.has(send.key)).sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map((send) => ({key: send.key, name: send.name || send.photos[0]?.name || '', state: 'kept', share: 0, id: null, was: send.id, safe: true, photos: send.photos.length ? send.photos : null, files: send.photos.length ? null : send.files, problems: []}));
+    .map((send) => (send.problems ? {key: send.key, name: send.name, state: 'bad', share: 0, id: null, safe: true, photos: null, files: null, problems: send.problems} : {key: send.key, name: send.name || send.photos[0]?.name || '', state: 'kept', share: 0, id: null, was: send.id, safe: true, photos: send.photos.length ? send.photos : null, files: send.photos.length ? null : send.files, problems: []}));
   one.items.push(...items);
   const raw = items.filter((item) => item.files);
-  if (raw.length) api.me().then(({limits}) => prepareAll(batch, one, raw, limits)).catch(() => {});
+  if (raw.length) limitsOf().then((limits) => prepareAll(batch, one, raw, limits)).catch(() => {});
   if (items.length) pump(batch, one);
   return items.length;
 }

@@ -2,7 +2,7 @@
 
 import * as api from './api.js';
 import {asText, ordered} from './copytext.js';
-import {button, confirmed, debounced, fill, h, icon, say, toast} from './dom.js';
+import {button, confirmed, debounced, fill, h, icon, say, toast, typing} from './dom.js';
 import {lang, listed, moment, percent, t} from './i18n.js';
 import {bar} from './hits.js';
 import {pieces, taken, unchanged} from './marks.js';
@@ -15,7 +15,10 @@ const SAVE_AFTER = 600;
 const ONE_TYPING = 1200;
 const LONG = new Set(['ShortDescription', 'Provenance', 'Condition']);
 const ASKS = new Set(['Name', 'ShortDescription']);
+const NEEDED = ['Name', 'TypologyGK'];  // of a card that is checked
+const WHOLE = new Set([...ASKS, 'CreationTime', 'CreationTimeStart', 'CreationTimeEnd']);  // texts and years, which are of one object or of none
 const SCROLLS = 100;  // signs: a longer text may be scrolled on a phone, also by keys
+const SHOWN_AS = ['object.kp', 'object.gk', 'object.inv', 'object.id'];  // what the page writes before a number
 const KINDS = ['offered', 'own', 'never'];
 
 /** Put text on the clipboard and say so. */
@@ -57,11 +60,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let closed = false;
   let removed = false;
   let held = false;
+  let refused = false;  // a state that was asked for
   let findable = false;
   let begun = false;
   let asked = false;
   let checking = false;
   const ends = [];
+  let clashes = {};  // by field, what another window wrote there meanwhile: not sent until she chooses
   let undone = [];
   let done = [];
   let last = {name: '', at: 0};
@@ -92,6 +97,9 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   fill(place, node);
   if (!Object.keys(offers).length) allButton.hidden = true;
   const later = debounced(save, SAVE_AFTER);
+  const folds = [...body.querySelectorAll('details')];
+  const printing = () => folds.forEach((one) => { one.dataset.was = String(one.open); one.open = true; });
+  const printed = () => folds.forEach((one) => { if (one.dataset.was === 'false') one.open = false; });
   const online = () => { if (dirty()) save(); };
   const leaving = (event) => { if (dirty()) { store(); save(); if (saving) event.preventDefault(); } };
   /** Alt+A, wherever the keyboard is. */
@@ -103,6 +111,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   document.addEventListener('keydown', anywhere);
   window.addEventListener('online', online);
   window.addEventListener('beforeunload', leaving);
+  window.addEventListener('beforeprint', printing);
+  window.addEventListener('afterprint', printed);
 
   async function begin() {
     let known = draftId || (queryId && pref(`draft.${queryId}`));
@@ -123,7 +133,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     }
     const unsaved = pref(backup());
     if (unsaved) {
-      values = unsaved.values;
+      const base = unsaved.base || saved?.fields || {};
+      ({values, clashes} = merged(base, unsaved.values, saved?.fields || base));
       sources = unsaved.sources;
       sure = new Set(unsaved.sure);
       later();
@@ -169,7 +180,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       input = h('select', {id, onchange: () => typed(name)}, h('option', {value: ''}, kind === 'never' ? t('card.yours') : '—'), options.map(([code, text]) => h('option', {value: code}, text)));
     } else {
       input = h('textarea', {id, rows: LONG.has(name) ? 2 : 1, oninput: () => typed(name), autocomplete: 'off', spellcheck: String(LONG.has(name) || name === 'Name'), lang: 'ru',
-        inputmode: field.year ? 'numeric' : null, placeholder: kind === 'never' ? t('card.yours') : null});
+        inputmode: field.year ? 'numeric' : null, onkeydown: LONG.has(name) ? null : oneLine, placeholder: kind === 'never' ? t('card.yours') : null});
       mirror = h('div', {class: 'mirror', 'aria-hidden': 'true'});
     }
     input.setAttribute('aria-describedby', `${id}-note`);
@@ -183,6 +194,11 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       mirror ? h('div', {class: 'grow'}, mirror, input) : input, note, offer);
     rows[name] = {field, input, mirror, note, offer, origin, clear, copyIt, wrap};
     return wrap;
+  }
+
+  /** A field of one line has no line break. */
+  function oneLine(event) {
+    if (event.key === 'Enter' && !event.isComposing) event.preventDefault();
   }
 
   function render() {
@@ -235,8 +251,12 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     if (problem) parts.push(h('p', {class: 'bad small'}, problem));
     input.toggleAttribute('aria-invalid', Boolean(problem));
     if (problem) input.setAttribute('aria-invalid', 'true');
-    if (wrap.clash) {
-      parts.push(h('div', {class: 'note'}, icon('alert'), h('div', {}, h('p', {}, t('card.clash', {value: wrap.clash})), button(t('card.clash_take'), {kind: 'small', onclick: () => { const other = wrap.clash; wrap.clash = null; set(name, other); }}))));
+    if (name in clashes) {
+      const said = (one) => (one ? fields.shown(name, one) : t('card.empty'));
+      const other = clashes[name];
+      const choose = (act) => { delete clashes[name]; act(); input.focus(); };
+      parts.push(h('div', {class: 'note clash', role: 'group', 'aria-label': t('card.changed')}, icon('alert'), h('div', {}, h('p', {}, t('card.changed')), h('p', {}, t('card.clash_here', {value: said(value)})), h('p', {}, t('card.clash', {value: said(other)})),
+        h('div', {class: 'row'}, button(t('card.clash_keep'), {kind: 'small', data: {keep: 'mine'}, onclick: () => choose(() => touched(name))}), button(t('card.clash_take'), {kind: 'small', data: {keep: 'theirs'}, onclick: () => choose(() => set(name, other))})))));
     }
     keepFocus(note, () => fill(note, parts));
     drawOffer(name, offer, value);
@@ -357,6 +377,24 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   const valueOf = (name, offer) => (name === 'TypologyGK' ? String(classOf(fields.classes, offer.value)?.code ?? offer.value) : offer.value);
 
+  /** The object that the card is made after: that of its name, else the first that is offered. */
+  const sample = () => [sources.Name?.object, ...[offers.Name?.[at.Name ?? 0], ...Object.values(offers).map((list) => list[0])].map((offer) => offer?.sources[0]?.id)].find(Boolean);
+
+  /** What is taken of a field together with all others: texts and years of one object, where it has them; else what most records say. */
+  function together(name, object) {
+    const list = offers[name];
+    let offer = list[at[name] ?? 0];
+    if (WHOLE.has(name) && at[name] === undefined) {
+      const written = result.hits.find((hit) => hit.object.id === object)?.record?.[name];
+      offer = list.find((one) => one.sources.some((source) => source.id === object)) || (written ? {value: written, sources: [{id: object}]} : offer);
+    }
+    const value = valueOf(name, offer);
+    return {value, source: {object: (offer.sources.find((source) => source.id === object) || offer.sources[0])?.id, value}};
+  }
+
+  /** Fields whose value is from another object than the card's name. */
+  const foreign = () => Object.keys(rows).filter((name) => sources.Name && values.Name && sources[name] && values[name] && !sure.has(name) && sources[name].object !== sources.Name.object);
+
   function take(name, offer) {
     if (!begun) { ready.then(() => take(name, offer)); return; }
     const value = valueOf(name, offer);
@@ -374,11 +412,11 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     }
     remember('');
     let count = 0;
+    const object = sample();
     for (const [name, list] of Object.entries(offers)) {
       if (!list.length || values[name] || !rows[name] || fields.byName[name].kind !== 'offered') continue;
-      const offer = list[at[name] ?? 0];
-      const value = valueOf(name, offer);
-      apply(name, value, {object: offer.sources[0]?.id, value});
+      const {value, source} = together(name, object);
+      apply(name, value, source);
       count += 1;
     }
     touched();
@@ -427,29 +465,49 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function store() {
-    keep(backup(), {values, sources, sure: [...sure]});
+    keep(backup(), {values, sources, sure: [...sure], base: saved?.fields});
+  }
+
+  /** Nothing is unsaved, but for what she has still to choose. */
+  function settled() {
+    if (Object.keys(clashes).length) store();
+    else keep(backup(), null);
+  }
+
+  /** What is sent of values or sources: where she has to choose, what is there already. */
+  function sent(mine, there) {
+    const open = Object.keys(clashes).map((name) => [name, there?.[name]]);
+    return Object.fromEntries(Object.entries({...mine, ...Object.fromEntries(open)}).filter(([, one]) => one));
   }
 
   function dirty() {
     if (removed) return false;
     if (!saved) return pref(backup()) !== null;
-    return Object.keys(changes(saved.fields, values)).length > 0 || JSON.stringify(saved.sources) !== JSON.stringify(sources)
+    return Object.keys(changes(saved.fields, sent(values, saved.fields))).length > 0 || !alike(saved.sources, sent(sources, saved.sources))
       || JSON.stringify(saved.confirmed) !== JSON.stringify([...sure]) || saved.state !== state || saved.linked !== linked;
   }
 
-  async function save() {
+  const alike = (some, others) => [...new Set([...Object.keys(some), ...Object.keys(others)])].every((name) => JSON.stringify(some[name]) === JSON.stringify(others[name]));
+
+  let run = null;  // what is being saved
+  function save() {
     later.cancel();
-    if (saving) { again = true; return; }
+    if (saving) again = true;
+    else run = saveNow();
+    return run;
+  }
+
+  async function saveNow() {
     if (!dirty()) { drawSave(); return; }
-    if (wrongNow()) { drawSave('wrong'); return; }
     saving = true;
     drawSave('saving');
-    const mine = {values: {...values}, sources: {...sources}, sure: [...sure], state, linked};
+    const mine = {values: sent(values, saved?.fields), sources: sent(sources, saved?.sources), sure: [...sure], state, linked};
     try {
       if (!saved) {
         const kinds = (wanted) => Object.fromEntries(Object.entries(mine.values).filter(([name]) => (fields.byName[name]?.kind === 'own') === wanted));
         const {data, etag} = await api.call('POST', '/drafts', {body: {query: queryId, ...(batch ? {batch: batch.name} : {}), fields: kinds(false), sources: mine.sources, own: kinds(true)}});
         keep(backup(), null);
+        if (another(data, mine)) { joinMade(data, etag, mine); return; }
         note(data, etag, mine, true);
         say(t('card.made'));
       } else {
@@ -478,7 +536,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
         note(data, etag, mine);
       }
       saving = false;
-      if (again || dirty()) { again = false; later(); } else { keep(backup(), null); drawSave('saved'); }
+      if (again || dirty()) { again = false; later(); } else { settled(); drawSave('saved'); }
     } catch (error) {
       saving = false;
       again = false;
@@ -487,6 +545,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
         for (const name of Object.keys(error.more?.warnings || {})) if (rows[name]) Object.assign(rows[name].wrap, {warning: warned(rows[name].field, values[name]), warned: values[name] || ''});
         state = saved.state;
         linked = saved.linked;
+        refused = true;
         render();
       }
       drawSave(error.code === 'offline' ? 'offline' : 'failed', error);
@@ -518,25 +577,52 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     });
   }
 
-  /** Another window changed the draft: take over what only it changed, and keep what was typed here. */
+  /** Another window changed the draft: take over what only it changed; where both did, she chooses. */
   async function rejoin() {
     try {
       const {data, etag} = await api.call('GET', api.objectPath(saved.id));
-      const joined = merged(saved.fields, values, data.fields);
-      const theirs = data.draft || {};
-      const base = saved;
-      values = joined.values;
-      sources = {...theirs.sources, ...Object.fromEntries(Object.entries(sources).filter(([name, one]) => JSON.stringify(one) !== JSON.stringify(base.sources[name])))};
-      sure = new Set([...(theirs.confirmed || []), ...sure]);
-      if (state === base.state) state = theirs.state || state;
-      if (linked === base.linked) linked = theirs.linked_to || linked;
-      saved = {id: data.id, etag, fields: {...data.fields}, sources: {...theirs.sources}, confirmed: [...(theirs.confirmed || [])], state: theirs.state || 'draft', linked: theirs.linked_to || null};
-      for (const [name, value] of Object.entries(joined.clashes)) if (rows[name]) rows[name].wrap.clash = value;
-      render();
-      const names = Object.keys(joined.clashes).map((name) => fields.label(name));
-      toast(names.length ? t('card.merged_clash', {names: listed(names)}) : t('card.merged'));
-      later();
+      join(data, etag, saved);
     } catch (error) { drawSave('failed', error); }
+  }
+
+  /** `base`: what both began with, as `saved` is. */
+  function join(data, etag, base) {
+    const joined = merged(base.fields, {...values, ...Object.fromEntries(Object.keys(clashes).map((name) => [name, base.fields[name]]))}, data.fields);
+    const theirs = data.draft || {};
+    for (const name of Object.keys(clashes)) {  // still to be chosen
+      const mine = values[name] || '';
+      const there = data.fields[name] || '';
+      if (mine) joined.values[name] = mine; else delete joined.values[name];
+      if (mine !== there) joined.clashes[name] = there;
+    }
+    const more = Object.keys(joined.clashes).filter((name) => rows[name] && clashes[name] !== joined.clashes[name]);
+    values = joined.values;
+    clashes = Object.fromEntries(Object.entries(joined.clashes).filter(([name]) => rows[name]));
+    sources = {...theirs.sources, ...Object.fromEntries(Object.entries(sources).filter(([name, one]) => values[name] && JSON.stringify(one) !== JSON.stringify(base.sources[name])))};
+    sure = new Set([...(theirs.confirmed || []), ...sure]);
+    if (state === base.state) state = theirs.state || state;
+    if (linked === base.linked) linked = theirs.linked_to || linked;
+    saved = {id: data.id, etag, fields: {...data.fields}, sources: {...theirs.sources}, confirmed: [...(theirs.confirmed || [])], state: theirs.state || 'draft', linked: theirs.linked_to || null, at: Date.now()};
+    if (queryId) keep(`draft.${queryId}`, saved.id);
+    changed('draft', data);
+    if (closed) return;
+    render();
+    if (more.length) toast(t('card.merged_clash', {names: listed(more.map((name) => fields.label(name)))}), {kind: 'bad'});
+    later();
+  }
+
+  /** Whether the draft that was asked for was another window's already: it says something else than was sent. */
+  function another(data, mine) {
+    const there = data.fields || {};
+    return Object.entries(mine.values).some(([name, value]) => (there[name] || '') !== value.trim())
+      || Object.keys(there).some((name) => !mine.values[name] && fields.byName[name]?.kind === 'offered');
+  }
+
+  function joinMade(data, etag, mine) {
+    saving = false;
+    again = false;
+    const same = Object.fromEntries(Object.entries(mine.values).filter(([name, value]) => (data.fields[name] || '') === value.trim()));
+    join({...data, fields: {...data.fields, ...same}}, etag, {fields: same, sources: {}, state: 'draft', linked: null});
   }
 
   const offeredLeft = () => Object.entries(offers).some(([name, list]) => list.length && !values[name] && fields.byName[name]?.kind === 'offered');
@@ -545,10 +631,10 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let saveState = '';
   function drawSave(now, error) {
     saveState = now || (saved ? 'saved' : 'fresh');
-    const text = {fresh: t('save.fresh'), soon: t('save.saving'), saving: t('save.saving'), saved: t('save.saved', {at: moment((saved?.at || Date.now()) / 1000)}), offline: t('save.offline'), wrong: t('save.wrong')}[saveState]
+    const text = {fresh: t('save.fresh'), soon: t('save.saving'), saving: t('save.saving'), saved: t('save.saved', {at: moment((saved?.at || Date.now()) / 1000)}), offline: t('save.offline')}[saveState]
       ?? t('save.failed', {why: error ? shell.why(error) : ''});
     saveLine.className = `small save-line ${saveState}`;
-    fill(saveLine, h('span', {}, saveState === 'saved' && findable ? `${text} · ${t('save.findable')}` : text), saveState === 'failed' && button(t('save.again'), {kind: 'quiet small', onclick: save}));
+    fill(saveLine, h('span', {}, [text, saveState === 'saved' && findable && t('save.findable')].filter(Boolean).join(' · ')), wrongNow() && saveState === 'saved' && h('span', {class: 'bad'}, t('save.wrong')), saveState === 'failed' && button(t('save.again'), {kind: 'quiet small', onclick: save}));
   }
 
   /** That the draft has the photo that was searched, and where its original is added. */
@@ -592,24 +678,47 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   async function looked() {
     if (held || state === 'linked') return;
-    if (wrongNow()) { toast(t('save.wrong'), {kind: 'bad'}); node.querySelector('[aria-invalid="true"]')?.focus(); return; }
+    const first = Object.keys(clashes)[0];
+    if (first) { toast(t('card.changed'), {kind: 'bad'}); rows[first].note.querySelector('.clash button')?.focus(); return; }
+    const empty = NEEDED.filter((name) => rows[name] && !values[name]?.trim());
+    for (const name of empty) {
+      Object.assign(rows[name].wrap, {warning: t('card.needed'), warned: values[name] || ''});
+      draw(name);
+    }
+    if (empty.length || wrongNow()) { toast(t(empty.length ? 'code.incomplete' : 'code.has-warnings'), {kind: 'bad'}); toWrong(); return; }
     const left = toConfirm();
-    if (left.length && !await review(left)) return;
-    left.forEach((name) => sure.add(name));
+    const others = foreign();
+    if ((left.length || others.length) && !await review(left, others)) return;
+    [...left, ...others].forEach((name) => sure.add(name));
     state = 'checked';
+    refused = false;
     if (!saved) store();
     render();
+    await run;
     await save();
+    if (state === 'checked' && saved?.state === 'draft' && !refused && saveState !== 'offline') await save();  // the first has made the card
+    if (refused) { toWrong(); return; }
+    if (state !== 'checked') return;
     say(t('state.checked'));
     changed('checked', saved?.id);
     next?.();
   }
 
-  function review(names) {
+  /** To the first field that has to be mended. */
+  function toWrong() {
+    const field = node.querySelector('[aria-invalid="true"]');
+    const fold = field?.closest('details');
+    if (fold) fold.open = true;
+    field?.focus();
+  }
+
+  function review(names, others) {
     return new Promise((resolve) => {
       const yes = button(t('review.yes'), {icon: 'check', kind: 'primary', onclick: () => dialog.close('yes')});
-      const dialog = h('dialog', {class: 'ask review', 'aria-labelledby': 'review-title'}, h('h2', {id: 'review-title'}, t('review.title')), h('p', {class: 'soft'}, t('review.lead')),
+      const dialog = h('dialog', {class: 'ask review', 'aria-labelledby': 'review-title'}, h('h2', {id: 'review-title'}, t('review.title')), names.length > 0 && h('p', {class: 'soft'}, t('review.lead')),
         h('dl', {}, names.map((name) => [h('dt', {}, fields.label(name)), h('dd', {}, mark(name, values[name]).map((one) => (typeof one === 'string' ? fields.shown(name, one) : one)))])),
+        others.length > 0 && h('div', {class: 'review-others'}, h('p', {}, icon('alert'), h('span', {}, t('review.others', {number: sourceName(sources.Name.object)}))),
+          h('ul', {}, others.map((name) => h('li', {}, t('review.other', {name: fields.label(name), value: fields.shown(name, values[name]), number: sourceName(sources[name].object)}))))),
         names.filter((name) => ASKS.has(name) && unchanged(values[name], sources[name]?.value)).map((name) => h('p', {class: 'distinct-note'}, icon('alert'), t('review.same', {name: fields.label(name).toLowerCase()}))),
         h('div', {class: 'row end'}, button(t('review.no'), {onclick: () => dialog.close('')}), yes));
       dialog.addEventListener('close', () => { dialog.remove(); resolve(dialog.returnValue === 'yes'); });
@@ -619,14 +728,22 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     });
   }
 
+  async function ofNumber(number) {
+    const {items} = await api.get(`/objects${api.asked({number, kind: 'all', limit: 20})}`);
+    return items.filter((one) => one.own && !one.draft);
+  }
+
   async function chooseLink() {
     const found = h('ul', {class: 'found'});
     const number = h('input', {id: 'link-number', type: 'search', autocomplete: 'off'});
     const search = async () => {
       if (!number.value.trim()) { fill(found); return; }
       try {
-        const {items} = await api.get(`/objects${api.asked({number: number.value.trim(), kind: 'all', limit: 20})}`);
-        const imported = items.filter((one) => one.own && !one.draft);
+        const typed = number.value.trim();
+        let imported = await ofNumber(typed);
+        const before = SHOWN_AS.map((key) => t(key, {number: ''})).find((text) => typed.toLowerCase().startsWith(text.toLowerCase()));
+        if (!imported.length && before) imported = await ofNumber(typed.slice(before.length));
+        if (typed !== number.value.trim()) return;
         fill(found, imported.length ? imported.map((one) => h('li', {}, h('button', {type: 'button', class: 'found-one', onclick: () => { linked = one.id; dialog.close(); moveLinked(); }}, h('strong', {}, nameOf(one.fields)), h('span', {class: 'soft'}, numberOf(one.fields, one))))) : h('li', {class: 'soft'}, t('link.none')));
       } catch (error) { fill(found, h('li', {class: 'bad'}, shell.why(error))); }
     };
@@ -672,6 +789,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     linked = null;
     done = [];
     undone = [];
+    clashes = {};
     if (draftId) removed = true;
     render();
     toast(t('delete.done'));
@@ -687,7 +805,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function keys(event) {
     const {key, code} = event;
     const command = event.ctrlKey || event.metaKey;
-    if (command && key === 'Enter') { event.preventDefault(); check(); }
+    if (key === 'Escape' && typing(event.target)) { event.preventDefault(); title.focus({preventScroll: true}); }
+    else if (command && key === 'Enter') { event.preventDefault(); check(); }
     else if (command && code === 'KeyZ') { event.preventDefault(); if (event.shiftKey) redo(); else undo(); }
     else if (command && code === 'KeyY') { event.preventDefault(); redo(); }
     else if (event.altKey && (key === 'ArrowDown' || key === 'ArrowUp')) {
@@ -717,14 +836,15 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   return {
     hold, takeAll, takeClass, takeFrom, linkTo, check, ready, save, node, allButton,
     /** The draft's photos were changed beside: its tag is another now. */
-    renewed(etag) { if (saved && !saving) saved.etag = etag; },
+    renewed(data, etag) { if (saved && !saving) join(data, etag, saved); },
     get draft() { return saved?.id; },
     get state() { return saved ? state : 'none'; },
-    /** Where work begins: at what is offered, else at what is to be confirmed or written. */
+    /** Where work begins: at what is offered, else at what is to be confirmed or written; in a worklist, whose keys are letters, never in a field. */
     focus() {
       if (!allButton.hidden && !allButton.disabled) allButton.focus();
       else if (held) title.focus();
       else if (saved && state !== 'linked') checkButton.focus({preventScroll: true});
+      else if (batch) title.focus({preventScroll: true});
       else rows[fields.list[0].name].input.focus({preventScroll: true});
     },
     close() {
@@ -734,6 +854,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       document.removeEventListener('keydown', anywhere);
       window.removeEventListener('online', online);
       window.removeEventListener('beforeunload', leaving);
+      window.removeEventListener('beforeprint', printing);
+      window.removeEventListener('afterprint', printed);
     },
   };
 }

@@ -14,6 +14,12 @@ export function objectOf(path) {
   return SUFFIX.exec(name)?.[1].replace(/[\s_.-]+$/, '') || name;
 }
 
+/** The same of a photo that is alone: a number that may be the object's own stays. */
+function loneOf(path) {
+  const name = objectOf(path);
+  return /\d/.test(name) || !/\d\)?$/.test(stem(path)) ? name : stem(path);
+}
+
 const folderOf = (path) => path.split('/').slice(0, -1).join('/');
 
 /** How these files are best put together: `folder` where there are several small ones, else `name`. */
@@ -42,7 +48,7 @@ export function grouped(paths, mode, size = 3) {
   return [...groups.values()].flatMap((files) => {
     const first = paths[files[0]];
     if (files.length > MOST && mode === 'name') return files.map((place) => ({name: stem(paths[place]), files: [place]}));
-    const name = mode === 'folder' && folderOf(first) ? folderOf(first).split('/').pop() : files.length > 1 ? objectOf(first) : stem(first);
+    const name = mode === 'folder' && folderOf(first) ? folderOf(first).split('/').pop() : files.length > 1 ? objectOf(first) : loneOf(first);
     return cut(files, MOST).map((some, part) => ({name: part ? `${name} ${part + 1}` : name, files: some}));
   });
 }

@@ -1,8 +1,9 @@
 // Photos on their way up: the form asked for, bytes counted, repeated after a lost connection.
 
 import * as outbox from './outbox.js';
-import {address, call, pause, post, Problem} from './api.js';
+import {address, call, limited, pause, post, Problem} from './api.js';
 
+export const STALLED = 45e3;  // without a byte or an answer a request is given up and repeated
 const running = new Map();
 const previews = new Map();
 
@@ -25,7 +26,7 @@ export function listen(id, heard) {
  */
 export async function begin(photos, more = {}, {key, name} = {}) {
   const told = photos.map(({name, type, size}) => ({filename: name, content_type: type, size}));
-  const made = await post('/uploads', {...told[0], ...(told.length > 1 ? {parts: told} : {}), ...more});
+  const made = await post('/uploads', {...told[0], ...(told.length > 1 ? {parts: told} : {}), ...more}, {within: STALLED});
   const forms = made.upload && told.length === 1 && !made.parts?.length ? [made.upload] : made.parts;
   previews.set(made.id, photos.filter((one) => one.preview).map((one) => URL.createObjectURL(one.preview)));
   const send = {key: key || made.id, id: made.id, name, batch: more.batch, forms, more,
@@ -110,7 +111,7 @@ async function carried(send, one) {
     for (const [index, photo] of send.photos.entries()) {
       await patiently(() => formPost(send.forms[index], photo, (bytes) => count(index, bytes)), state, tell);
     }
-    await patiently(() => call('POST', `/queries/${send.id}/uploaded`, {body: {}}), state, tell);
+    await patiently(() => call('POST', `/queries/${send.id}/uploaded`, {body: {}, within: STALLED}), state, tell);
     state.share = 1;
     state.done = true;
     await outbox.drop(send.key);
@@ -152,13 +153,15 @@ export function formPost({url, fields}, photo, progress) {
     data.append('file', photo.blob, photo.name);
     const request = new XMLHttpRequest();
     request.open('POST', /^https?:/.test(url) ? url : address(url));
-    request.upload.onprogress = (event) => progress(Math.min(photo.size, event.loaded));
+    const limit = limited(STALLED, () => request.abort());
+    request.upload.onprogress = (event) => { limit.moved(); progress(Math.min(photo.size, event.loaded)); };
+    request.onloadend = limit.end;
     request.onload = () => {
       if (request.status < 300) { progress(photo.size); done(); return; }
       failed(new Problem(request.status, refusal(request.responseText)));
     };
     request.onerror = () => failed(new Problem(0, 'offline'));
-    request.ontimeout = request.onerror;
+    request.onabort = request.onerror;
     request.send(data);
   });
 }

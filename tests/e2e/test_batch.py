@@ -60,7 +60,7 @@ def test_photos_are_grouped_by_name_and_by_hand(registrar: Person) -> None:
     expect(registrar.main.locator(".plan-count")).to_have_text(
         f"{registrar.t('batch.objects', n=6)}, {registrar.t('batch.photos', n=12)}"
     )
-    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("batch.skipped", n=1))
+    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("batch.skipped", n=1, names="notes.txt"))
     names = [one.input_value() for one in registrar.main.locator(".group input").all()]
     assert sorted(names) == sorted(["КП-501", "КП-502", "КП-503", "504", "чаша 505", "IMG_0506"])
     groups = registrar.main.locator(".group")
@@ -189,6 +189,126 @@ def test_an_object_that_is_catalogued_already_is_answered_by_a_key(registrar: Pe
     registrar.press("2")
     expect(registrar.main.locator(".veil")).to_be_hidden()
     expect(registrar.button("card.take_all")).to_be_focused()
+
+
+def test_no_key_too_many_answers_whether_it_is_catalogued(registrar: Person) -> None:
+    """The focus is on the question itself: Enter says nothing, 1 does."""
+    begin(
+        registrar,
+        unique("Вопрос"),
+        [
+            ("КП-701_1.jpg", "image/jpeg", things.photo(things.NEW_COIN)),
+            ("КП-702_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 35)),
+        ],
+    )
+    works = registrar.main.locator(".worklist a")
+    expect(works).to_have_count(2, timeout=60_000)
+    works.filter(has_text="КП-701").click()
+    expect(registrar.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    registrar.press("j")
+    title = registrar.main.locator(".same-title")
+    expect(title).to_be_focused(timeout=WAIT)
+    registrar.press("Enter")
+    registrar.press("Enter")
+    expect(registrar.main.locator(".same")).to_be_visible()
+    expect(works.get_by_text(registrar.t("work.same"))).to_have_count(0)
+    registrar.press("1")
+    expect(works.get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
+
+
+def test_without_anything_similar_the_keys_are_no_text(registrar: Person) -> None:
+    """And an empty card is not checked: what it lacks is said, and has the focus."""
+    name = unique("Ничего")
+    begin(registrar, name, [(f"КП-{n}_1.jpg", "image/jpeg", things.seen_again(things.STRANGE, n)) for n in (41, 42)])
+    works = registrar.main.locator(".worklist a")
+    expect(works).to_have_count(2, timeout=60_000)
+    expect(works.get_by_text(registrar.t("work.nothing"))).to_have_count(2, timeout=WAIT)
+    first = registrar.main.locator('.worklist a[aria-current="true"]')
+    at = first.get_attribute("data-id")
+    registrar.press("j" if works.first.get_attribute("data-id") == at else "k")
+    expect(first).not_to_have_attribute("data-id", at or "")
+    heading = registrar.main.locator(".card h2").first
+    expect(heading).to_be_focused(timeout=WAIT)
+    for key in ("c", "1", "2", "a", "Enter"):
+        registrar.press(key)
+    expect(registrar.value("Name")).to_have_value("")
+    registrar.press("Control+Enter")
+    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("code.incomplete"))
+    expect(registrar.value("Name")).to_be_focused()
+    for field in ("Name", "TypologyGK"):
+        expect(registrar.field(field).locator(".field-note")).to_contain_text(registrar.t("card.needed"))
+    expect(registrar.main.locator(".worklist .is-checked")).to_have_count(0)
+    registrar.page.keyboard.type("Медведь")
+    registrar.press("Enter")
+    expect(registrar.value("Name")).to_have_value("Медведь")
+    registrar.press("Escape")
+    expect(heading).to_be_focused()
+    registrar.value("TypologyGK").select_option("13")
+    registrar.saved()
+    registrar.press("Control+Enter")
+    expect(registrar.main.locator(".worklist .is-checked")).to_have_count(1, timeout=WAIT)
+
+
+UNCOVERED = """(root) => [...document.querySelectorAll(root)].filter((one) => {
+  if (!one.checkVisibility({visibilityProperty: true}) || one.disabled) return false;
+  one.scrollIntoView({block: 'center', behavior: 'instant'});
+  const box = one.getBoundingClientRect();
+  const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  return !(top && (one.contains(top) || top.contains(one)));
+}).map((one) => one.textContent || one.ariaLabel)"""
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 390])
+def test_no_button_of_an_object_lies_under_another_part(arrive: Arrive, width: int) -> None:
+    """The question whether it is catalogued, and what is said where nothing is similar: by the room that there is."""
+    registrar = arrive("ru", viewport={"width": width, "height": 900})
+    museum, name = registrar.museum, unique("Ширина")
+    shots = [things.seen_again(things.KNOWN_TOOL, 36), things.photo(things.STRANGE)]
+    same, nothing = (museum.upload(one, f"{at}.jpg", batch=name, wait=True) for at, one in enumerate(shots))
+    for query in (same, nothing):
+        museum.result(query)
+    registrar.go(f"batch/{quote(name)}/{same}")
+    for query, part in ((same, ".same"), (nothing, ".status .note")):
+        registrar.main.locator(f'.worklist a[data-id="{query}"]').click(timeout=WAIT)
+        box = registrar.main.locator(part)
+        expect(box).to_be_visible(timeout=WAIT)
+        expect(registrar.main.locator(".card")).to_be_visible(timeout=WAIT)
+        assert registrar.page.evaluate(UNCOVERED, ".query-head :is(button, a.button), .card-top button, .card-foot button") == []
+        room = box.bounding_box()
+        assert room
+        assert room["width"] >= 280
+        text = box.locator("p").first.bounding_box()
+        assert text
+        assert text["width"] >= 180
+
+
+def test_a_message_covers_no_button_of_the_card(registrar: Person) -> None:
+    """Neither the one that she presses next."""
+    registrar.found(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    registrar.saved()
+    registrar.button("card.check").click()  # it has no class
+    expect(registrar.page.locator("#toasts .toast")).to_have_count(1)
+    assert registrar.page.evaluate(UNCOVERED, ".card-foot button") == []
+
+
+def test_what_was_refused_is_said_until_she_takes_it_away(registrar: Person) -> None:
+    """Also when the batch is opened again."""
+    begin(
+        registrar,
+        unique("Пустой"),
+        [("КП-801_1.jpg", "image/jpeg", things.photo(things.NEW_COIN)), ("empty.jpg", "image/jpeg", b"")],
+    )
+    refused = registrar.main.locator(".worklist li.work").filter(has_text=registrar.t("file.empty"))
+    expect(refused).to_have_count(1, timeout=WAIT)
+    expect(registrar.main.locator(".worklist a")).to_have_count(1, timeout=60_000)
+    registrar.page.reload()
+    expect(refused).to_have_count(1, timeout=WAIT)
+    registrar.button("work.forget", within=refused).click()
+    expect(refused).to_have_count(0)
+    registrar.page.reload()
+    expect(registrar.main.locator(".worklist a")).to_have_count(1, timeout=WAIT)
+    expect(refused).to_have_count(0)
 
 
 def test_what_was_not_sent_when_the_window_closed_is_sent_by_the_next(registrar: Person) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -245,13 +246,23 @@ def test_own_fields_come_from_the_museums_settings(registrar: Person) -> None:
         registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
 
 
-def test_a_year_that_is_none_is_said_and_not_saved(registrar: Person) -> None:
-    """Before our era it is written with a minus."""
+def test_a_year_that_is_none_is_said_and_stops_nothing_else(registrar: Person) -> None:
+    """All is saved, what is wrong stays marked, and the card is not checked with it. Before our era a year has a minus."""
     query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("CreationTimeStart").fill("давно")
+    registrar.value("Name").fill("Монета")
     expect(registrar.field("CreationTimeStart")).to_contain_text(registrar.t("card.bad_year"))
+    stored(registrar.museum, query, Name="Монета", CreationTimeStart="давно")
+    expect(registrar.page.locator(".save-line.saved")).to_contain_text(registrar.t("save.wrong"))
+    registrar.page.reload()
+    expect(registrar.value("CreationTimeStart")).to_have_value("давно", timeout=WAIT)
+    registrar.value("TypologyGK").select_option(things.COIN)
+    registrar.button("card.check").click()
+    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("code.has-warnings"))
+    expect(registrar.value("CreationTimeStart")).to_be_focused()
     registrar.value("CreationTimeStart").fill("-480")
     stored(registrar.museum, query, CreationTimeStart="-480")
+    registrar.saved()
 
 
 def test_what_the_gateway_warns_of_is_said_at_its_field_in_her_language(person: Person) -> None:
@@ -273,24 +284,73 @@ def test_what_the_gateway_warns_of_is_said_at_its_field_in_her_language(person: 
 
 
 def test_what_a_checked_card_lacks_is_said_at_its_fields(person: Person) -> None:
-    """And it is a draft as before. The answer is made here: one that wants a name and a class, and years in their order."""
+    """A name and a class, before anything is asked; then the gateway, of years the wrong way round. It is a draft as before."""
     query = person.found(things.photo(things.NEW_COIN))
     for name, text in (("MainWord", "Монета"), ("CreationTimeStart", "1999"), ("CreationTimeEnd", "1996")):
         person.value(name).fill(text)
     person.saved()
-    card = stored(person.museum, query, CreationTimeEnd="1996")
-    wrong = dict.fromkeys(("Name", "TypologyGK", "CreationTimeEnd"), "english")
-    refused = {"code": "incomplete", "status": 409, "detail": "english", "warnings": wrong}
-    person.page.route(
-        f"**/api/objects/{card['id']}",
-        lambda route: route.fulfill(status=409, json=refused) if route.request.method == "PATCH" else route.fallback(),
-    )
+    stored(person.museum, query, CreationTimeEnd="1996")
+    person.button("card.check").click()
+    expect(person.page.locator("#toasts")).to_contain_text(person.t("code.incomplete"))
+    expect(person.value("Name")).to_be_focused()
+    for name in ("Name", "TypologyGK"):
+        expect(person.field(name).locator(".field-note")).to_contain_text(person.t("card.needed"))
+    person.value("Name").fill("Монета")
+    person.value("TypologyGK").select_option(things.COIN)
+    person.saved()
     person.excused.append("409")
     person.button("card.check").click()
-    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.incomplete"), timeout=WAIT)
-    for name, key in (("Name", "needed"), ("TypologyGK", "needed"), ("CreationTimeEnd", "bad_period")):
-        expect(person.field(name).locator(".field-note")).to_contain_text(person.t(f"card.{key}"))
+    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.has-warnings"), timeout=WAIT)
+    expect(person.field("CreationTimeEnd").locator(".field-note")).to_contain_text(person.t("card.bad_period"))
+    expect(person.value("CreationTimeEnd")).to_be_focused()
     expect(person.page.locator(".card .tag").first).to_have_text(person.t("state.draft"))
+    assert draft_of(person.museum, query)["draft"]["state"] == "draft"
+
+
+def offered(person: Person, query: str, draft: dict[str, Any]) -> None:
+    """Open the query as if this were offered."""
+    said = person.museum.result(query)
+    said["result"]["draft"] = draft
+    body = f"event: result\ndata: {json.dumps(said)}\n\n"
+    person.page.route(f"**/api/queries/{query}/events", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    person.go(f"q/{query}")
+    person.result()
+
+
+def test_what_is_taken_together_is_of_one_object(registrar: Person) -> None:
+    """Texts and years; what that one lacks is from others, and is named before the card is checked."""
+    query = registrar.museum.upload(things.photo(things.NEW_COIN))
+    hits = registrar.museum.result(query)["result"]["hits"]
+    numbered = [hit["object"] for hit in hits if hit["object"]["own"] and (hit["record"] or {}).get("KPNumber")]
+    one, other = numbered[:2]
+    numbers = {hit["object"]["id"]: hit["record"]["KPNumber"] for hit in hits if (hit["record"] or {}).get("KPNumber")}
+
+    def offer(value: str, *objects: dict[str, Any]) -> dict[str, Any]:
+        return {"value": value, "support": 0.5, "sources": [{**made, "score": 0.9} for made in objects]}
+
+    draft = {
+        "Name": [offer("Кружка", one), offer("Чашка", other)],
+        "ShortDescription": [offer("о другой", other), offer("об этой", one)],
+        "CreationTimeStart": [offer("1800", other), offer("1900", one)],
+        "ProductionPlace": [offer("Тула", other)],
+        "TypologyGK": [offer("13", other, one)],
+    }
+    offered(registrar, query, draft)
+    registrar.button("card.take_all").click()
+    for name, value in (("Name", "Кружка"), ("ShortDescription", "об этой"), ("CreationTimeStart", "1900")):
+        expect(registrar.value(name)).to_have_value(value)
+    registrar.saved()
+    sources = draft_of(registrar.museum, query)["draft"]["sources"]
+    assert {name for name, source in sources.items() if source["object"] == one["id"]} == set(draft) - {"ProductionPlace"}
+    registrar.button("card.check").click()
+    others = registrar.page.locator("dialog .review-others li")
+    label = next(field for field in FIELDS if field.name == "ProductionPlace")
+    name = getattr(label, registrar.t.lang)
+    expect(others).to_have_text(
+        [registrar.t("review.other", name=name[:1].upper() + name[1:], value="Тула", number=numbers[other["id"]])]
+    )
+    registrar.page.keyboard.press("Enter")
+    wait_for("checked", lambda: draft_of(registrar.museum, query)["draft"]["state"] == "checked" or None, seconds=10)
 
 
 def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) -> None:
@@ -308,7 +368,7 @@ def test_what_is_saved_is_found_by_its_photo(registrar: Person, museum: Museum) 
 
 
 def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arrive) -> None:
-    """What only one changed is taken over; where both did, she is asked."""
+    """What only one changed is taken over silently; where both did, both values are shown, and none is sent until she chooses."""
     query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").fill("Монета")
     registrar.saved()
@@ -319,11 +379,82 @@ def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arri
     stored(registrar.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
     registrar.excused.append("412")
     registrar.value("Name").fill("Монета 25 центов")
-    expect(registrar.field("Name")).to_contain_text(registrar.t("card.clash", value="Монета США"), timeout=WAIT)
+    registrar.value("Condition").fill("царапина")
+    clash = registrar.field("Name").locator(".clash")
+    expect(clash).to_contain_text(registrar.t("card.changed"), timeout=WAIT)
+    expect(clash).to_contain_text(registrar.t("card.clash_here", value="Монета 25 центов"))
+    expect(clash).to_contain_text(registrar.t("card.clash", value="Монета США"))
     expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.")
+    stored(registrar.museum, query, Name="Монета США", Authors="Флэнаган Дж.", Condition="царапина")
+    registrar.button("card.clash_keep").click()
     stored(registrar.museum, query, Name="Монета 25 центов", Authors="Флэнаган Дж.")
-    registrar.button("card.clash_take").click()
+    expect(clash).to_have_count(0)
+    other.excused.append("412")
+    other.value("Name").fill("Четвертак")
+    other.button("card.clash_take").click(timeout=WAIT)
+    expect(other.value("Name")).to_have_value("Монета 25 центов")
+    other.saved()
+    stored(registrar.museum, query, Name="Монета 25 центов", Condition="царапина")
+
+
+def test_two_windows_that_both_begin_the_card_do_not_overwrite_each_other(registrar: Person, arrive: Arrive) -> None:
+    """The second asks for a draft that there is already, and gets the first one's."""
+    query = registrar.museum.upload(things.photo(things.NEW_COIN))
+    registrar.museum.result(query)
+    other = arrive(registrar.t.lang).go(f"q/{query}")
+    registrar.go(f"q/{query}")
+    for one in (registrar, other):
+        expect(one.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    other.value("Name").fill("Монета США")
+    other.value("Authors").fill("Флэнаган Дж.")
+    stored(registrar.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
+    registrar.value("Name").fill("Монета 25 центов")
+    clash = registrar.field("Name").locator(".clash")
+    expect(clash).to_contain_text(registrar.t("card.clash", value="Монета США"), timeout=WAIT)
+    expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.")
     stored(registrar.museum, query, Name="Монета США")
+    registrar.button("card.clash_keep").click()
+    stored(registrar.museum, query, Name="Монета 25 центов", Authors="Флэнаган Дж.")
+
+
+def test_a_record_is_linked_by_the_number_that_the_page_shows(registrar: Person) -> None:
+    """Also by its id in the museum's system, with what the page writes before it; back closes the question."""
+    query = registrar.found(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    registrar.value("TypologyGK").select_option(things.COIN)
+    registrar.saved()
+    registrar.go(f"d/{draft_of(registrar.museum, query)['id']}")
+    registrar.button("card.check").click(timeout=WAIT)
+    registrar.button("card.link").click(timeout=WAIT)
+    dialog = registrar.page.locator("dialog[open]")
+    for number in (f"e2e-{things.KNOWN_COIN}", registrar.t("object.id", number=f"e2e-{things.KNOWN_COIN}"), "КП-1103"):
+        registrar.page.get_by_label(registrar.t("link.number")).fill("")
+        expect(dialog.locator(".found-one")).to_have_count(0)
+        registrar.page.get_by_label(registrar.t("link.number")).fill(number)
+        expect(dialog.locator(".found-one")).to_contain_text("КП-1103", timeout=WAIT)
+    registrar.page.go_back()
+    expect(registrar.page.locator("dialog")).to_have_count(0)
+
+
+def test_a_printed_card_is_a_table_with_its_photos(registrar: Person) -> None:
+    """On two pages at most: what is filled in, and no form."""
+    query = registrar.found(things.photo(things.NEW_COIN))
+    registrar.button("card.take_all").click()
+    registrar.value("Condition").fill("царапина на аверсе")
+    registrar.saved()
+    page = registrar.page
+    for address in (f"q/{query}", f"d/{draft_of(registrar.museum, query)['id']}"):
+        registrar.go(address)
+        expect(registrar.value("Name")).not_to_have_value("", timeout=WAIT)
+        page.emulate_media(media="print")
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) <= 2
+        for name in ("Name", "Condition"):
+            expect(registrar.field(name).locator(".mirror")).to_be_visible()
+        expect(registrar.value("TypologyGK")).to_be_visible()
+        expect(registrar.field("Weight")).to_be_hidden()
+        expect(page.locator("textarea:visible, .offer:visible, #main button.button:visible")).to_have_count(0)
+        expect(page.locator(".query-photo img, .draft-photos img").first).to_be_visible()
+        page.emulate_media(media="null")
 
 
 def test_typed_while_offline_is_kept_and_goes_by_itself(registrar: Person) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from playwright.sync_api import Route, expect
 
 from tests.e2e import things
@@ -112,6 +115,18 @@ def test_my_drafts_are_listed_by_name_and_state(person: Person, museum: Museum) 
     expect(person.main.locator("h1")).to_have_text(f"{name} 2")
 
 
+def test_all_drafts_are_given_out_from_their_list(registrar: Person, museum: Museum) -> None:
+    """Not a batch alone."""
+    assert museum.ask("POST", "/drafts", {"fields": {"Name": "Без пакета", "TypologyGK": "13"}})[0] == 201
+    registrar.go("drafts")
+    for kind in ("XLSX", "JSON"):
+        with registrar.page.expect_download() as given:
+            registrar.page.get_by_role("button", name=kind, exact=True).click()
+        assert given.value.suggested_filename == f"{registrar.t('drafts.title')}.{kind.lower()}"
+    cards = json.loads(Path(given.value.path()).read_text())["cards"]
+    assert "Без пакета" in [card["fields"].get("Name") for card in cards]
+
+
 def test_an_imported_record_can_only_be_read(registrar: Person, museum: Museum) -> None:
     """Its master is the museum's system."""
     found = museum.ask("GET", "/objects?number=КП-1103")[1]["items"][0]
@@ -133,6 +148,15 @@ def test_the_token_leaves_the_address_at_once(arrive: Arrive, museum: Museum, la
     assert not [url for _, url in person.asked if museum.token in url.split("#")[0]]
 
 
+def test_a_wrong_token_in_the_address_is_said(arrive: Arrive, museum: Museum, lang: str) -> None:
+    """Before she is asked for another."""
+    person = arrive(lang, signed_in=False)
+    person.excused.append("401")
+    person.page.goto(f"{museum.base}/#token=wrong")
+    expect(person.main.locator("h1")).to_have_text(person.t("sign.title"), timeout=WAIT)
+    expect(person.main.get_by_role("alert")).to_have_text(person.t("sign.wrong"))
+
+
 def test_without_a_token_one_is_asked_for(arrive: Arrive, museum: Museum, lang: str) -> None:
     """A wrong one is said; leaving takes it out of the browser."""
     person = arrive(lang, signed_in=False)
@@ -146,8 +170,10 @@ def test_without_a_token_one_is_asked_for(arrive: Arrive, museum: Museum, lang: 
     person.button("sign.enter").click()
     expect(person.main.locator("h1")).to_have_text(person.t("search.title"))
     person.go("settings")
+    expect(person.page.locator("#museum")).to_have_text("local")
     person.button("settings.out").click()
     expect(person.main.locator("h1")).to_have_text(person.t("sign.title"))
+    expect(person.page.locator("#museum")).to_have_text("")
     assert person.page.evaluate("localStorage.getItem('museum.token')") is None
 
 

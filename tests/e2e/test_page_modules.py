@@ -52,6 +52,8 @@ def run(browser: Browser) -> Iterator[Run]:
         ("Портрет работы И. И. Иванова, 1812 г.", {"И. И. Иванова": "name", "1812 г.": "date"}),
         ("Column-krater, 6th century, chip on the rim", {"6th century": "date", "chip": "damage"}),
         ("кувшин глиняный", {}),
+        ("a tear in the canvas, rusty hinges", {"tear": "damage", "rusty": "damage"}),
+        ("tear duct cannula, teardrop, dental forceps, rustic, stainless steel", {}),
     ],
 )
 def test_numbers_dates_names_inscriptions_and_damage_are_marked(run: Run, text: str, kinds: dict[str, str]) -> None:
@@ -149,6 +151,21 @@ def test_photos_are_grouped_by_what_their_names_share(run: Run) -> None:
     paths = ["КП-12_2.jpg", "КП-12_1.jpg", "КП-13.jpg", "IMG_0001.jpg", "IMG_0002.jpg", "ваза аверс.jpg", "ваза реверс.jpg"]
     found = names(run("grouping", "m.grouped(v, 'name')", paths))
     assert found == {"КП-12": [1, 0], "КП-13": [2], "IMG_0001": [3], "IMG_0002": [4], "ваза": [5, 6]}
+
+
+@pytest.mark.parametrize(
+    ("alone", "name"),
+    [
+        ("КП-601_1.jpg", "КП-601"),
+        ("КП-13.jpg", "КП-13"),
+        ("ваза аверс.jpg", "ваза"),
+        ("504a.jpg", "504"),
+        ("лист 5.jpg", "лист 5"),
+    ],
+)
+def test_a_photo_that_is_alone_is_named_as_one_of_several(run: Run, alone: str, name: str) -> None:
+    """A number that may be the object's own stays."""
+    assert names(run("grouping", "m.grouped(v, 'name')", [alone])) == {name: [0]}
 
 
 def test_folders_of_few_photos_are_objects(run: Run) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -68,6 +69,25 @@ def test_offline_in_the_middle_of_an_upload(registrar: Person) -> None:
     line.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
     registrar.result()
     expect(registrar.hits).to_have_count(10)
+
+
+@pytest.mark.timeout(240)
+def test_the_line_is_cut_when_a_batch_has_just_begun(registrar: Person) -> None:
+    """At whatever moment: no object is left as if it were being sent, and nobody reloads."""
+    registrar.excused.extend(TROUBLE)
+    photos = [(f"КП-{stamp}_1.jpg", "image/jpeg", things.seen_again(things.MORNING[stamp], 70)) for stamp in range(3)]
+    for moment in (200, 450, 600, 750):
+        registrar.go("batch")
+        registrar.drop(*photos)
+        registrar.page.get_by_label(registrar.t("batch.name")).fill(f"Обрыв {moment} {time.time_ns() % 10**6}")
+        registrar.button("batch.start").click()
+        registrar.page.wait_for_timeout(moment)
+        registrar.page.context.set_offline(True)
+        registrar.page.wait_for_timeout(3500)
+        registrar.page.context.set_offline(False)
+        works = registrar.main.locator(".worklist")
+        expect(works.locator("a")).to_have_count(3, timeout=45_000)
+        expect(works.locator(".ready")).to_have_count(3, timeout=45_000)
 
 
 def test_the_gateway_is_killed_in_the_middle_of_a_search(registrar: Person, museum: Museum) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +14,16 @@ import openpyxl
 import pytest
 from PIL import Image
 
+from functions.catalogue.fields import FIELDS
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import subject_of, topic
 from functions.gateway import drafts
 from functions.gateway.handles import object_handle
+from functions.gateway.spreadsheet import ENGLISH
 from functions.runtime.settings import Settings
 from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, worlds
 
+WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
 world = pytest.fixture(worlds)
 PHOTO = {"filename": "a.jpg", "content_type": "image/jpeg", "size": 10}
 
@@ -377,6 +381,33 @@ def test_the_spreadsheet_speaks_english_too(world: GatewayWorld) -> None:
     book = openpyxl.load_workbook(io.BytesIO(world.ask("GET", "/api/drafts/export?lang=en").body))
     assert book.sheetnames == ["Cards", "Sources"]
     assert [cell.value for cell in book["Cards"][1]][:4] == ["Photo", "Draft", "State", "Name"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "sheet", "said"),
+    [
+        (
+            "ru",
+            "Карточки",
+            ["черновик", "Предметы прикладного искусства, быта и этнографии (13)", "дар (1)", "не публиковать (0)"],
+        ),
+        ("en", "Cards", ["draft", "Applied arts, everyday life, ethnography (13)", "gift (1)", "do not publish (0)"]),
+    ],
+)
+def test_codes_are_words_in_the_spreadsheet(world: GatewayWorld, lang: str, sheet: str, said: list[str]) -> None:
+    """With the code beside, for a system that wants it; what is no code stays as it was written."""
+    new(world, fields={"Name": "x", "TypologyGK": "13", "PublicationLimit": "0"}, own={"IncomingMethod": "1"})
+    new(world, fields={"Name": "y", "TypologyGK": "99", "OwnershipType": "7"})
+    book = openpyxl.load_workbook(io.BytesIO(world.ask("GET", f"/api/drafts/export?lang={lang}").body))
+    cells = {str(cell.value) for row in book[sheet].iter_rows(min_row=2) for cell in row}
+    assert cells >= {*said, "99", "7"}
+
+
+def test_every_code_has_an_english_word() -> None:
+    """The same that the page has."""
+    page = json.loads((WEB / "lang" / "en.json").read_text())
+    coded = {f"codes.{one.name}.{code}": ENGLISH[one.name][code] for one in FIELDS for code in one.codes}
+    assert coded.items() <= page.items()
 
 
 def test_a_picture_that_cannot_be_read_spoils_no_spreadsheet(world: GatewayWorld) -> None:

@@ -1,13 +1,13 @@
 // A batch's worklist: object after object, by keyboard.
 
 import * as api from '../api.js';
-import {hear, resume, retry, runOf} from '../batchrun.js';
+import {dismiss, hear, resume, retry, runOf} from '../batchrun.js';
 import {copy} from '../card.js';
 import {asText, ordered} from '../copytext.js';
 import {button, fill, h, icon, say, toast, typing} from '../dom.js';
 import {lang, percent, score, t} from '../i18n.js';
 import {keep, pref} from '../prefs.js';
-import {nameOf, picture, table} from '../records.js';
+import {nameOf, picture, table, topName} from '../records.js';
 import * as sending from '../sending.js';
 import {isFinal, watch} from '../watch.js';
 import {problemOf} from './search.js';
@@ -16,8 +16,23 @@ import {birth, workplace} from './query.js';
 const STREAMS = 2;
 const FORM_SECONDS = 1200;
 const IN_A_FILE = 500;  // cards, as the gateway gives them out
+const LATER = 10e3;
 const ANSWERS = 100;  // that are asked for when a batch is opened
 const DONE = new Set(['checked', 'exported', 'linked']);
+
+/** Save an export, however many files it is. `address(cursor)` is that of a part. */
+export async function inFiles(address, name, format) {
+  let count = 0;
+  for (let cursor = null; count === 0 || cursor;) {
+    const {body, next} = await api.file(address(cursor));
+    count += 1;
+    const url = URL.createObjectURL(body);
+    h('a', {href: url, download: next || cursor ? `${name} ${count}.${format}` : `${name}.${format}`}).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60e3);
+    cursor = next;
+  }
+  toast(t('batch.files_saved', {n: count}), {kind: 'good'});
+}
 
 export function show(main, params, shell) {
   const batch = params.name;
@@ -51,7 +66,19 @@ export function show(main, params, shell) {
   const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending' || (!item.safe && ['kept', 'preparing', 'held'].includes(item.state)))) event.preventDefault(); };
   window.addEventListener('beforeunload', warn);
   document.addEventListener('keydown', keys);
-  load().catch((error) => { fill(list); fill(place, h('section', {class: 'empty'}, icon('alert'), h('p', {}, shell.why(error)), button(t('error.again'), {kind: 'primary', onclick: () => { load().catch(shell.failed); }}))); });
+  begin();
+
+  /** Show the batch; where it cannot be asked for now, as soon as it can. */
+  async function begin() {
+    try { await load(); } catch (error) {
+      if (closed) return;
+      fill(list);
+      fill(place, h('section', {class: 'empty'}, icon('alert'), h('p', {}, shell.why(error)), button(t('error.again'), {kind: 'primary', onclick: () => { load().catch(shell.failed); }})));
+      if (error.code !== 'offline') return;
+      await sending.reachable(LATER);
+      if (!closed && !loaded) begin();
+    }
+  }
 
   async function load() {
     await resume(batch);
@@ -92,13 +119,23 @@ export function show(main, params, shell) {
     if (data.draft.query) drafts.set(data.draft.query, data);
   }
 
+  /** Its photos are up: ask until it is known, since without that nothing here watches it. */
   async function fetchOne(id) {
-    try {
-      queries.set(id, {...queries.get(id), ...await api.get(`/queries/${id}?hits=1`)});
-      draw();
-      follow();
-      if (!current) openWanted();
-    } catch (error) { if (error.code !== 'offline') shell.failed(error); }
+    for (let attempt = 0; !closed; attempt += 1) {
+      try {
+        const found = await api.get(`/queries/${id}?hits=1`, {within: sending.STALLED});
+        if (closed) return;
+        queries.set(id, {...queries.get(id), ...found});
+        drawSoon();
+        if (!loaded) return;
+        follow();
+        if (!current) openWanted();
+        return;
+      } catch (error) {
+        if (error.code !== 'offline' && !(error.status >= 500)) { shell.failed(error); return; }
+        await sending.reachable(Math.min(LATER, 1000 * 2 ** attempt));
+      }
+    }
   }
 
   /** The search that is shown for an object: the last that was made of its photos, here or on another machine. */
@@ -179,11 +216,12 @@ export function show(main, params, shell) {
       const thumb = h('span', {class: 'thumb'}, local ? h('img', {src: local, alt: ''}) : picture(photo, '320', {loading: 'lazy'}));
       const text = h('span', {class: 'work-text'}, h('span', {class: 'work-name'}, nameOfItem(one)),
         h('span', {class: 'work-state'}, h('i', {class: `dot ${kind}`}), t(key), one.item?.state === 'sending' ? ` ${percent(one.item.share)}` : ''),
-        one.query?.duplicate && kind === 'ready' ? h('span', {class: 'small work-top own'}, t('work.duplicate')) : top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${score(top.score, 2)} · ${nameOf({Name: top.name})}`) : null);
+        one.query?.duplicate && kind === 'ready' ? h('span', {class: 'small work-top own'}, t('work.duplicate')) : top && one.query?.status === 'completed' && !nothing(one.query) ? h('span', {class: 'soft small work-top'}, `${score(top.score, 2)} · ${topName(top)}`) : null);
       if (lost(one)) return h('li', {class: 'work'}, h('div', {class: 'work-in'}, thumb, text, h('p', {class: 'small'}, t('work.lost_why'), ' ', button(t('work.forget'), {kind: 'quiet small', onclick: () => forget(one.id)}))));
       if (one.id && one.query) return h('li', {class: 'work'}, h('a', {href: `#/${base}/${one.id}`, data: {id: one.id}, 'aria-current': one.id === current ? 'true' : null}, thumb, text));
       return h('li', {class: 'work'}, h('div', {class: 'work-in'}, thumb, text, one.item?.problems?.length > 0 && h('p', {class: 'bad small'}, one.item.problems.map((bad) => `${bad.name}: ${problemOf(bad)}`).join(' ')),
-        one.item?.state === 'stopped' && h('p', {class: 'bad small'}, shell.why(one.item.problem), ' ', button(t('error.again'), {kind: 'quiet small', onclick: () => retry(batch, one.item)}))));
+        one.item?.state === 'stopped' && h('p', {class: 'bad small'}, shell.why(one.item.problem), ' ', button(t('error.again'), {kind: 'quiet small', onclick: () => retry(batch, one.item)})),
+        one.item?.state === 'bad' && h('p', {class: 'small'}, button(t('work.forget'), {kind: 'quiet small', onclick: () => dismiss(batch, one.item)}))));
     }));
     if (had) list.querySelector(`[data-id="${had}"]`)?.focus();
     if (!all.length && loaded) fill(list, h('li', {class: 'soft'}, t('batch.empty')), h('li', {}, h('a', {class: 'button', href: '#/batch'}, t('batch.title'))));
@@ -267,11 +305,12 @@ export function show(main, params, shell) {
     return true;
   }
 
-  /** Where the next key is wanted: the question whether it is catalogued, else "take all". */
+  /** Where the next key is wanted: at the question whether it is catalogued, which no Enter answers; else at "take all". */
   function focusWork(card) {
-    const asks = place.querySelector('.same .primary');
-    if (asks) asks.focus({preventScroll: true});
-    else card.focus();
+    const asks = place.querySelector('.same-title');
+    if (!asks) { card.focus(); return; }
+    asks.tabIndex = -1;
+    asks.focus({preventScroll: true});
   }
 
   function step(by, unfinished = false) {
@@ -298,7 +337,7 @@ export function show(main, params, shell) {
   }
 
   function keysHelp() {
-    const rows = [['A', 'keys.take'], ['Enter', 'keys.enter'], ['Ctrl + Enter', 'keys.check'], ['Alt + ↓ ↑', 'keys.value'], ['J  K', 'keys.move'], ['Alt + Page Down, Page Up', 'keys.move_typing'], ['1  2', 'keys.same'], ['C', 'keys.compare'], ['Ctrl + Z', 'keys.undo']];
+    const rows = [['A', 'keys.take'], ['Enter', 'keys.enter'], ['Ctrl + Enter', 'keys.check'], ['Esc', 'keys.leave'], ['Alt + ↓ ↑', 'keys.value'], ['J  K', 'keys.move'], ['Alt + Page Down, Page Up', 'keys.move_typing'], ['1  2', 'keys.same'], ['C', 'keys.compare'], ['Ctrl + Z', 'keys.undo']];
     const dialog = h('dialog', {class: 'ask', 'aria-labelledby': 'keys-title'}, h('h2', {id: 'keys-title'}, t('batch.keys')), h('dl', {class: 'keys'}, rows.map(([key, text]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, t(text))])),
       h('div', {class: 'row end'}, button(t('compare.close'), {kind: 'primary', autofocus: true, onclick: () => dialog.close()})));
     dialog.addEventListener('close', () => dialog.remove());
@@ -324,22 +363,7 @@ export function show(main, params, shell) {
     if (cards.size <= IN_A_FILE) return;
     event.preventDefault();
     toast(t('batch.in_files', {n: IN_A_FILE}));
-    try {
-      let count = 0;
-      for (let cursor = null; count === 0 || cursor;) {
-        const {body, next} = await api.file(exported(format, cursor));
-        count += 1;
-        cursor = next;
-        saved(body, `${batch} ${count}.${format}`);
-      }
-      toast(t('batch.files_saved', {n: count}), {kind: 'good'});
-    } catch (error) { shell.failed(error); }
-  }
-
-  function saved(body, name) {
-    const url = URL.createObjectURL(body);
-    h('a', {href: url, download: name}).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60e3);
+    try { await inFiles((cursor) => exported(format, cursor), batch, format); } catch (error) { shell.failed(error); }
   }
 
   /** After an export: those checked may be marked as transferred. */

@@ -11,6 +11,7 @@ import {table} from '../records.js';
 const MODES = ['name', 'folder', 'count', 'each'];
 const PHOTO = /\.(jpe?g|png|webp|tiff?|hei[cf]|avif|gif|bmp)$/i;
 
+const NAMED = 6;  // skipped files
 const ENOUGH = 20;
 const PAGES = 20;  // of the history, a hundred searches each: one large batch does not hide those before it
 
@@ -61,7 +62,8 @@ export function show(main, params, shell) {
 
   function take(found) {
     const photos = found.filter(({path, file}) => PHOTO.test(path) || file.type.startsWith('image/'));
-    if (photos.length < found.length) toast(t('batch.skipped', {n: found.length - photos.length}));
+    const skipped = found.filter((one) => !photos.includes(one)).map(({path}) => path.split('/').pop());
+    if (skipped.length) toast(t('batch.skipped', {n: skipped.length, names: [...skipped.slice(0, NAMED), ...(skipped.length > NAMED ? ['…'] : [])].join(', ')}));
     if (!photos.length) return;
     files = [...files, ...photos];
     mode = best(files.map((one) => one.path));

@@ -113,7 +113,7 @@ export function show(main, params, shell) {
         const now = await api.call('GET', api.objectPath(id));
         const answer = patch ? await api.call('PATCH', api.objectPath(id), {body: {draft: patch}, type: 'application/merge-patch+json', match: now.etag}) : now;
         data = answer.data;
-        writer?.renewed(answer.etag);
+        writer?.renewed(answer.data, answer.etag);
         drawPhotos();
         tellEnds();
         watchPhotos();

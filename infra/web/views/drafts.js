@@ -2,8 +2,9 @@
 
 import * as api from '../api.js';
 import {button, debounced, fill, h, icon, say} from '../dom.js';
-import {moment, t} from '../i18n.js';
+import {lang, moment, t} from '../i18n.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
+import {inFiles} from './batch.js';
 
 const STATES = ['draft', 'checked', 'exported', 'linked'];
 
@@ -20,9 +21,16 @@ export function show(main, params, shell) {
   const list = h('ol', {class: 'rows', 'aria-busy': 'true'}, Array.from({length: 8}, () => h('li', {class: 'rowline ghost', 'aria-hidden': 'true'}, h('span', {class: 'thumb'}), h('i'))));
   const more = button(t('list.more'), {icon: 'down', onclick: () => page(), hidden: true});
   fill(main, h('div', {class: 'listing'}, h('h1', {}, t('drafts.title')), h('p', {class: 'soft'}, t('drafts.lead')),
-    h('div', {class: 'filters', role: 'search'}, labelled(name, 'drafts.name'), labelled(number, 'drafts.number'), labelled(cls, 'class.title'), labelled(state, 'drafts.state')), list, h('p', {class: 'row center'}, more)));
+    h('div', {class: 'filters', role: 'search'}, labelled(name, 'drafts.name'), labelled(number, 'drafts.number'), labelled(cls, 'class.title'), labelled(state, 'drafts.state')),
+    h('div', {class: 'row drafts-out', role: 'group', 'aria-labelledby': 'drafts-out'}, h('span', {class: 'soft', id: 'drafts-out'}, t('drafts.out')), ['xlsx', 'json'].map((format) => button(format.toUpperCase(), {icon: 'out', onclick: (event) => give(event.currentTarget, format)}))), list, h('p', {class: 'row center'}, more)));
   table().then((fields) => cls.append(...fields.classes.map((one) => h('option', {value: one.code}, fields.className(one.code))))).catch(() => {});
   page(true);
+
+  /** All drafts of the museum, also those that a filter hides: the gateway gives out all, or a batch. */
+  async function give(pressed, format) {
+    pressed.disabled = true;
+    try { await inFiles((cursor) => `/drafts/export${api.asked({format, lang, cursor})}`, t('drafts.title'), format); } catch (error) { shell.failed(error); } finally { pressed.disabled = false; }
+  }
 
   async function page(first = false) {
     const mine = ++turn;
