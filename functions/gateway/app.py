@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
+from functions.errors import Reject, Unavailable
 from functions.gateway import drafts, history, hooks, objects, openapi, progress, session, slow, uploading
 from functions.gateway.call import Answer, Asked, Call, Table
 from functions.gateway.identity import Door, Issuer, Oidc, Sessions, TokenFile, Tokens
@@ -43,7 +44,6 @@ class Gateway:
         self.table = Table([*calls, *self._own()], door, parts.limits)
         self._page = page_of(parts)
         self._started = False
-        threading.Thread(target=parts.prepare, name="prepare", daemon=True).start()
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
@@ -63,7 +63,10 @@ class Gateway:
 
         async def ready(_asked: Asked) -> Answer:
             """Without S3 nothing can be answered. Without announcements all goes on, and streams look each 15 s."""
-            await asyncio.to_thread(self.parts.store.head, self.parts.buckets.state, "live.json")
+            try:
+                await asyncio.to_thread(self.parts.store.head, self.parts.buckets.state, "live.json")
+            except Reject as error:  # there are no buckets yet
+                raise Unavailable("s3", error.reason) from None
             return Answer({"s3": True, "announcements": self.parts.watching.connected, "streams": self.parts.watching.readers})
 
         async def metrics(_asked: Asked) -> Response:
@@ -77,8 +80,12 @@ class Gateway:
         ]
 
     def _start(self) -> None:
-        """With the first request, since a function has no other beginning: what runs beside the calls."""
+        """With the first request, which is a probe's: what runs beside the calls.
+
+        Gunicorn forks after the import: a thread of before would not be there, and the locks that it held would be held for ever.
+        """
         self._started = True
+        threading.Thread(target=self.parts.prepare, name="prepare", daemon=True).start()
         slow.give_up_after(slow.GIVE_UP)
         self.parts.start()
         loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -90,6 +91,16 @@ def test_a_gateway_that_is_killed_leaves_the_result_to_another(running: Running,
         reading.start()
     reading.join(60)
     assert ended[0]["result"]["hits"][0]["object"]["object_id"] == "object-1"
+
+
+def test_a_gateway_that_was_there_before_its_buckets_gives_forms_once_they_are(running: Running, tmp_path: Path) -> None:
+    """As on a cluster, where all begins at once. Until then it is not ready, and says that S3 is what it lacks."""
+    name = f"late-{uuid.uuid4().hex[:12]}"
+    with replica(running, tmp_path, MUSEUM_BUCKET_STATE=name) as (early, _):
+        assert early.ask("GET", "/readyz")[0] == 503
+        running.store.client.create_bucket(Bucket=name)
+        wait_for("it to be ready", lambda: True if early.ask("GET", "/readyz")[0] == 200 else None)
+        assert early.ask("POST", "/api/uploads", {"filename": "a.jpg", "content_type": "image/jpeg", "size": 5})[0] == 201
 
 
 def test_a_broker_connection_that_is_cut_in_the_middle_loses_nothing(running: Running, person: Client) -> None:

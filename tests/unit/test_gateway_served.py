@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from functions.errors import Unavailable
+from functions.errors import Reject, Unavailable
 from functions.gateway.app import Gateway
 from functions.gateway.identity import Door
 from functions.gateway.session import cookie_path
@@ -55,6 +55,13 @@ def test_without_s3_a_gateway_is_not_ready(world: GatewayWorld, monkeypatch: pyt
     assert world.ask("GET", "/readyz", who=None).code == (503, "unavailable")
     monkeypatch.undo()
     assert world.ask("GET", "/readyz", who=None).status == 200
+    monkeypatch.setattr(world.store, "head", unmade)
+    assert world.ask("GET", "/readyz", who=None).code == (503, "unavailable"), "nor without buckets"
+
+
+def unmade(*_: Any, **__: Any) -> Any:
+    """S3 has no buckets yet."""
+    raise Reject("unknown-bucket", "there is no bucket state")
 
 
 def test_without_announcements_a_gateway_is_ready_and_says_so(world: GatewayWorld) -> None:
@@ -107,10 +114,17 @@ def test_the_document_is_given_to_everybody(world: GatewayWorld) -> None:
     assert {call.path for call in world.table.calls if call.path.startswith("/api/")} - set(paths) == {"/api/openapi.json"}
 
 
+def test_nothing_is_begun_before_gunicorn_forks(world: GatewayWorld) -> None:
+    """A thread of the import would not be in the worker, but the locks that it held would, and an upload would wait for ever."""
+    before = threading.enumerate()
+    Gateway(world.parts, Door([KnownTokens()], world.parts.sessions))
+    assert threading.enumerate() == before
+
+
 def test_a_gateway_says_at_its_start_that_it_must_be_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a request; where S3 is away, once it answers, and the start does not wait for it."""
+    """Once: where S3 is away, when it answers, and nobody waits for it."""
     asked: list[float] = []
     answers = threading.Event()
 
@@ -123,7 +137,7 @@ def test_a_gateway_says_at_its_start_that_it_must_be_alone(
     monkeypatch.setattr("functions.gateway.parts.ASK_AGAIN", 0.01)
     with GatewayWorld() as world:
         monkeypatch.setattr(world.store, "honours_conditions", honours)
-        Gateway(world.parts, Door([KnownTokens()], world.parts.sessions))
+        threading.Thread(target=world.parts.prepare).start()
 
         async def told(true: Any) -> None:
             await until(true)

@@ -7,7 +7,7 @@ import {asText, ordered} from '../copytext.js';
 import {button, fill, h, icon, say, toast, typing} from '../dom.js';
 import {lang, percent, score, t} from '../i18n.js';
 import {keep, pref} from '../prefs.js';
-import {nameOf, picture, table, topName} from '../records.js';
+import {picture, table, topName} from '../records.js';
 import * as sending from '../sending.js';
 import {isFinal, watch} from '../watch.js';
 import {problemOf} from './search.js';
