@@ -26,8 +26,8 @@ from functions.catalogue.hits import ObjectId
 from functions.catalogue.keys import parse_catalogue
 from functions.catalogue.record import MAX_RECORD, BadRecord, Record, parse
 from functions.catalogue.threshold import MIN_STRANGERS
-from functions.cli.common import json_option, plain, running_stack, state_option
-from functions.errors import Reject
+from functions.cli.common import json_option, plain, printable, settings_of, state_option
+from functions.errors import MuseumError, Reject
 from functions.events import upload_id
 from functions.outcome import Outcome
 from functions.ports import ObjectStore, VectorIndex, Vectors
@@ -59,7 +59,8 @@ console = Console(highlight=False)
 @click.command("calibrate")
 @state_option
 @json_option
-def calibrate_command(state: Path, as_json: bool) -> None:
+@click.pass_context
+def calibrate_command(context: click.Context, state: Path, as_json: bool) -> None:
     """Find out what scores mean in the live collection, by its own photos and records, and store it for search.
 
     From which score on something is similar or the object itself, what relation a hit has, how sure a class is, and how good
@@ -70,11 +71,11 @@ def calibrate_command(state: Path, as_json: bool) -> None:
       museum calibrate
       museum calibrate --json
     """
-    stack = running_stack(state)
+    settings = settings_of(context, state)
     try:
-        made = calibrate(stack.environment(), say=lambda line: click.echo(line, err=True))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+        made = calibrated_by(settings, say=lambda line: click.echo(line, err=True))
+    except (ValueError, MuseumError) as error:
+        raise click.ClickException(printable(str(error))) from None
     if as_json:
         click.echo(json.dumps({**msgspec.to_builtins(made), **limits(made)}, ensure_ascii=False))
     else:
@@ -83,7 +84,11 @@ def calibrate_command(state: Path, as_json: bool) -> None:
 
 def calibrate(environment: Mapping[str, str], category: Category = class_named, say: Say = lambda _: None) -> Calibration:
     """Fit and store the live collection's calibration. Raises ``ValueError`` where it has no photo."""
-    settings = load(Settings, environment)
+    return calibrated_by(load(Settings, environment), category, say)
+
+
+def calibrated_by(settings: Settings, category: Category = class_named, say: Say = lambda _: None) -> Calibration:
+    """The same by settings."""
     return calibrated(
         S3Store(settings),
         MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token),

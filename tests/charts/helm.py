@@ -78,6 +78,8 @@ def pods(found: list[Object]) -> dict[str, Object]:
     for one in found:
         if one["kind"] == "Pod":
             specs[one["metadata"]["name"]] = one["spec"]
+        elif one["kind"] == "CronJob":
+            specs[f"CronJob/{one['metadata']['name']}"] = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         elif "template" in one.get("spec", {}):
             specs[f"{one['kind']}/{one['metadata']['name']}"] = one["spec"]["template"]["spec"]
     return specs

@@ -285,6 +285,18 @@ def test_the_gateway_knows_the_museums_as_it_reads_them(tmp_path: Path) -> None:
     assert stamp() == stamp("--set", "museums.south.description=x")
 
 
+def test_what_scores_mean_is_found_out_from_time_to_time() -> None:
+    """By a job that reaches S3 and Milvus alone; without it results never say what a score means."""
+    found = objects("minimal")
+    name = "museum-museum-search-calibrate"
+    (container,) = containers(pods(found)[f"CronJob/{name}"])
+    assert container["args"] == ["museum", "calibrate"]
+    assert {"AWS_ENDPOINT_URL", "MUSEUM_MILVUS_URI", "MUSEUM_BUCKET_STATE"} <= environment(container).keys()
+    ways = of_kind(found, "NetworkPolicy")[name]["spec"]["egress"]
+    assert {port["port"] for way in ways for port in way["ports"]} == {53, 9000, 19530}
+    assert name not in of_kind(objects("minimal", "--set", "calibration.enabled=false"), "CronJob")
+
+
 def test_the_cookie_goes_where_the_api_is() -> None:
     """Below a prefix streams and pictures would be without it."""
     more = ("--set", "gateway.cookiePath=/search/api/")

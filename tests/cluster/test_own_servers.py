@@ -283,7 +283,7 @@ def test_another_model_is_made_live_and_back(association: World) -> None:
     before = live.read(association.store, "state")
     site.upgrade(models__live="fast", models__activate=True)
     assert live.read(association.store, "state").model == "efficientnet-lite0"
-    site.kubectl("exec", f"deploy/{site.base}-sweep", "-c", "sweep", "--", "museum-run", "museum", "reconcile", "--rebuild")
+    site.kubectl("exec", f"deploy/{site.base}-sweep", "-c", "sweep", "--", "museum", "reconcile", "--rebuild")
 
     def found() -> bool | None:
         results = [association.result(association.ask(jpeg(number)), seconds=120) for number in range(OBJECTS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
 import uuid
@@ -89,6 +90,17 @@ def test_a_burst_takes_embed_from_zero_up_and_back(world: World) -> None:
     assert peak["embed-bulk"] > 1
 
 
+def test_what_scores_mean_is_found_out_by_a_job(world: World) -> None:
+    """The CronJob's, at once: it reaches S3 and Milvus, and what it found is stored for search."""
+    site = world.site
+    site.kubectl("create", "job", "calibrate-now", f"--from=cronjob/{site.base}-calibrate")
+    site.kubectl("wait", "job/calibrate-now", "--for=condition=Complete", "--timeout=120s")
+    told = site.kubectl("logs", "job/calibrate-now")
+    print(f"\n{told.strip()}")
+    assert re.search(r"\d+ photos of \d+ objects", told)
+    site.kubectl("delete", "job", "calibrate-now")
+
+
 def test_nothing_is_lost_while_pods_go(world: World) -> None:
     """Pods of functions are deleted, softly and hard, while photos are on their way."""
     site, chance = world.site, random.Random(7)
@@ -165,9 +177,7 @@ def test_a_lost_index_and_broker_are_rebuilt_from_s3_without_embedding(world: Wo
     site.kubectl("annotate", "scaledobject", f"{site.base}-triton", "autoscaling.keda.sh/paused-replicas=0")
     try:
         wait_for("no Triton", lambda: None if site.pods("triton") else True, seconds=120)
-        told = site.kubectl(
-            "exec", f"deploy/{site.base}-sweep", "-c", "sweep", "--", "museum-run", "museum", "reconcile", "--rebuild"
-        )
+        told = site.kubectl("exec", f"deploy/{site.base}-sweep", "-c", "sweep", "--", "museum", "reconcile", "--rebuild")
         print(f"\n{told.strip()}")
         wait_for("no work", lambda: None if any("bulk" in name for name in site.functions()) else True, seconds=240)
     finally:
