@@ -42,19 +42,24 @@ class Behind(SimpleHTTPRequestHandler):
 
     def passed_on(self) -> None:
         """The call as it came, and its answer in pieces."""
-        gateway = self.server.connected()
+        self.close_connection = True
         length = int(self.headers.get("content-length", 0))
-        gateway.request(self.command, self.path, self.rfile.read(length) if length else None, dict(self.headers))
-        answer = gateway.getresponse()
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in OF_ONE_LINE:
-                self.send_header(name, value)
-        self.end_headers()
-        with contextlib.suppress(OSError):  # whoever reads a stream may go
-            while piece := answer.read1(65536):
-                self.wfile.write(piece)
-        gateway.close()
+        body = self.rfile.read(length) if length else None
+        with contextlib.closing(self.server.connected()) as gateway:
+            try:
+                gateway.request(self.command, self.path, body, dict(self.headers))
+                answer = gateway.getresponse()
+            except (OSError, http.client.HTTPException):
+                self.send_error(502)
+                return
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in OF_ONE_LINE:
+                    self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(OSError, http.client.HTTPException):  # whoever reads a stream may go, and a gateway too
+                while piece := answer.read1(65536):
+                    self.wfile.write(piece)
 
     def do_POST(self) -> None:
         """A call."""

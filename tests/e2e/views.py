@@ -39,9 +39,8 @@ def scene(museum: Museum) -> Scene:
     nothing = museum.upload(things.photo(things.STRANGE), "медведь.jpg")
     rejected = museum.upload(b"\xff\xd8\xff no photo", "битый.jpg")
     offers = museum.result(found)["result"]["draft"]
-    fields = {
-        name: values[0]["value"] for name, values in offers.items() if name in ("Name", "MainWord", "ShortDescription", "Authors")
-    }
+    taken = ("Name", "MainWord", "ShortDescription", "Authors", "TypologyGK")
+    fields = {name: values[0]["value"] for name, values in offers.items() if name in taken}
     sources = {name: {"object": offers[name][0]["sources"][0]["id"], "value": value} for name, value in fields.items()}
     status, card = museum.ask("POST", "/drafts", {"query": found, "batch": BATCH, "fields": fields, "sources": sources})
     assert status == 201, card
