@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.engine.spec import chosen
+
 TEXT = (Path(__file__).resolve().parents[2] / "infra" / "images" / "Dockerfile").read_text()
 STAGES: dict[str, str] = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 RUN = ("functions", "triton", "milvus-lite")
@@ -41,3 +43,12 @@ def test_the_engine_builder_is_given_what_its_script_takes() -> None:
     assert re.search(r'plan build "\$model" --or-onnx --shelf "\$shelf" --images "\$photos" --repository "\$repository"', script)
     assert "requirements/engine.txt" in STAGES["engine"]
     assert re.findall(r"^USER (.+)$", STAGES["engine"], re.MULTILINE)[-1] == "10001:10001"
+
+
+def test_the_chart_knows_the_models_of_the_images() -> None:
+    """By name and tier: another one is refused unless S3 has it."""
+    (names,) = re.findall(r'^ARG MODELS="(.+)"$', TEXT, re.MULTILINE)
+    described = {name: chosen(name).tier for name in names.split()}
+    checks = (Path(__file__).resolve().parents[2] / "charts/museum-search/templates/_checks.tpl").read_text()
+    (known,) = re.findall(r"\$known := list (.+) -}}", checks)
+    assert set(known.replace('"', "").split()) == {*described, *described.values()}

@@ -51,6 +51,9 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a quota that each pod counts": (
         {"museums": {"north": {"uploadsPerDay": 10}}}, "museums.north.uploadsPerDay would be counted by each of 2 pods",
     ),
+    "a model that no image has": (
+        {"triton.models": ["quality", "dinov2-focus-int8"]}, 'triton.models has "dinov2-focus-int8", which no image has',
+    ),
     "a long name": ({"fullnameOverride": "a" * 32}, "fullnameOverride"),
     "a long function": (
         {"functions.a-function-of-many-words-and-more": OTHER},

@@ -58,6 +58,12 @@
 {{- if and $v.triton.enabled (gt (int $v.triton.minReplicas) (int $v.triton.maxReplicas)) -}}
 {{- fail (printf "triton.minReplicas is %d, above triton.maxReplicas, %d" (int $v.triton.minReplicas) (int $v.triton.maxReplicas)) -}}
 {{- end -}}
+{{- $known := list "quality" "fast" "dinov2-focus" "efficientnet-lite0" -}}
+{{- range $model := ternary $v.triton.models list (and $v.triton.enabled (not (and $v.triton.gpu.enabled (eq $v.triton.gpu.form "plan")))) -}}
+{{- if not (or (has $model $known) (hasKey $v.triton.fingerprints $model)) -}}
+{{- fail (printf "triton.models has %q, which no image has (they have %s): push it into S3 by `museum models push %s`, set triton.modelSource=s3 and its line in triton.fingerprints" $model (join ", " $known) $model) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.triton.fingerprints (eq $v.triton.modelSource "image") -}}
 {{- fail "triton.fingerprints are of models in S3: set triton.modelSource=s3, or leave them out" -}}
 {{- end -}}
