@@ -189,6 +189,14 @@ def test_ways_out_are_by_address_and_port(installed: World, servers: Servers) ->
         assert {key: site.reach(names[key[0]], "trigger", key[1], key[2]) for key in allowed} == allowed
 
 
+def test_a_rollback_loses_nothing(installed: World) -> None:
+    """Its hook declares the topology first, and photos are on their way all the time."""
+    with installed.asking(pause=1.0) as asked:
+        installed.site.helm("rollback", installed.site.release, "--wait", "--timeout", "8m")
+    installed.site.values.pop("lanes__interactive__minReplicas", None)
+    installed.nothing_lost(asked, "rolled back, the hook first")
+
+
 @pytest.fixture(scope="module")
 def collector_of_pods() -> Iterator[Collector]:
     """An OpenTelemetry collector on the machine."""
