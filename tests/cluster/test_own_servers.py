@@ -191,6 +191,7 @@ def test_ways_out_are_by_address_and_port(installed: World, servers: Servers) ->
 
 def test_a_rollback_loses_nothing(installed: World) -> None:
     """Its hook declares the topology first, and photos are on their way all the time."""
+    installed.site.upgrade(lanes__interactive__minReplicas=1)
     with installed.asking(pause=1.0) as asked:
         installed.site.helm("rollback", installed.site.release, "--wait", "--timeout", "8m")
     installed.site.values.pop("lanes__interactive__minReplicas", None)
