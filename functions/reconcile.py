@@ -3,6 +3,7 @@ trigger of stores that send none."""
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -12,6 +13,7 @@ from statistics import median_low
 from functions import outcome
 from functions.bucket_events import Change
 from functions.catalogue.keys import parse_catalogue, parse_query
+from functions.ends import Ends
 from functions.events import upload_id
 from functions.ports import ObjectInfo, ObjectStore
 from functions.runtime.settings import Buckets
@@ -20,6 +22,10 @@ MIN_AGE = 10.0
 """Seconds after which an upload without an outcome is raised again."""
 AGAIN = 300.0
 """Seconds before the same upload is raised once more: behind a long queue it has been raised enough."""
+ASK_EVERY = 60.0
+"""Seconds between looks for queries, while the catalogue is looked at."""
+AT_ONCE = 100_000
+"""Uploads that one patient look raises, the oldest: more are not raised within a minute, and the next look has the rest."""
 
 
 Seen = Callable[[str], None]
@@ -38,56 +44,76 @@ class Missing:
     change: Change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A bucket compared with where its uploads end: by listings alone."""
-
-    overdue: list[ObjectInfo]
-    """Uploads older than 10 s that have not ended, and do not wait behind work that goes on."""
-    unlisted: set[str]
-    """Uploads that have ended, and that the bucket no longer has: removed, or overwritten."""
-
-
-def look(
-    store: ObjectStore,
-    bucket: str,
-    ends: Iterator[ObjectInfo],
-    raised: Container[str],
-    *,
-    now: float,
-    patient: bool,
-    seen: Seen = unseen,
-) -> Look:
-    """Compare. The ends are listed first: what ends meanwhile is young.
+    """A bucket compared with where its uploads end: by listings alone. The ends are listed first: what ends meanwhile is young.
 
     ``patient``: queues are in order, so while uploads end, only those that were overtaken are lost, and the later ones wait for
     their turn. Raised all the same, a long import would be decoded and embedded twice. The middle of what ended in the last 10 s
     is how far the work is; the latest would be a photo that a person saved, whose lane overtakes the import's. Records are not
     embedded, and overtake photos. What was ``raised`` says nothing of the bucket's own events, which there may be none of.
     """
-    ended = ended_at(ends)
-    waiting: list[ObjectInfo] = []
-    recent: dict[bool, list[float]] = {True: [], False: []}
-    for info in store.list(bucket):
-        seen(bucket)
-        identity = identity_of(info)
-        at = ended.pop(identity, None)
-        if at is None and info.modified < now - MIN_AGE:
-            waiting.append(info)
-        elif at is not None and at >= now - MIN_AGE and identity not in raised:
-            recent[is_record(info)].append(info.modified)
-    reached = {record: median_low(times) if times and patient else math.inf for record, times in recent.items()}
-    return Look(overdue=[info for info in waiting if info.modified < reached[is_record(info)]], unlisted=set(ended))
+
+    def __init__(
+        self,
+        listed: Iterator[ObjectInfo],
+        ends: Iterator[ObjectInfo],
+        raised: Container[str],
+        *,
+        now: float,
+        patient: bool,
+    ) -> None:
+        self._listed = listed
+        self._ends = ends
+        self._raised = raised
+        self._until = now - MIN_AGE
+        self._patient = patient
+        self.overdue: list[ObjectInfo] = []
+        """Uploads older than 10 s that have not ended, were not just raised, and do not wait behind work that goes on."""
+        self.ended = Ends(since=self._until)
+        """What was not met has ended, and the bucket no longer has it: removed, or overwritten."""
+
+    def steps(self) -> Iterator[None]:
+        """Look, object by object: between two the caller may do something else."""
+        for info in self._ends:
+            self.ended.add(info)
+            yield
+        most = AT_ONCE if self._patient else math.inf
+        waiting = Oldest(most), Oldest(most)
+        recent: tuple[list[float], list[float]] = [], []
+        for info in self._listed:
+            identity = identity_of(info)
+            if self.ended.meet(identity):
+                if identity in self.ended.recent and identity not in self._raised:
+                    recent[is_record(info)].append(info.modified)
+            elif info.modified < self._until and identity not in self._raised:
+                waiting[is_record(info)].add(info)
+            yield
+        for old, times in zip(waiting, recent, strict=True):
+            self.overdue += old.before(median_low(times) if times and self._patient else math.inf)
+
+
+class Oldest:
+    """The oldest objects of those that were added, so many at most."""
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._young: list[tuple[float, int, ObjectInfo]] = []  # the youngest first, as a heap has it
+        self._count = 0
+
+    def add(self, info: ObjectInfo) -> None:
+        """One more."""
+        self._count += 1
+        entry = (-info.modified, -self._count, info)
+        (heapq.heappush if len(self._young) < self._most else heapq.heappushpop)(self._young, entry)
+
+    def before(self, until: float) -> list[ObjectInfo]:
+        """Those older than that, in seconds since the epoch; the oldest first."""
+        return [info for _, _, info in sorted(self._young, reverse=True) if info.modified < until]
 
 
 def is_record(info: ObjectInfo) -> bool:
     """Whether an object is an object's record."""
     return parse_catalogue(info.key, museum="-").kind == "record"
-
-
-def ended_at(ends: Iterator[ObjectInfo]) -> dict[str, float]:
-    """The uploads that results or outcomes are of, and when these were stored."""
-    return {info.key.rpartition("/")[2].removesuffix(".json"): info.modified for info in ends}
 
 
 def identity_of(info: ObjectInfo) -> str:
@@ -128,17 +154,20 @@ def everything(store: ObjectStore, buckets: Buckets) -> Iterator[Missing]:
     Then every removal, of which an index that came back from a backup may know nothing.
     """
     cause = f"{time.time_ns():032X}"  # a second rebuild within two minutes is not a copy of the first
-    unlisted = ended_at(store.list(buckets.state, outcome.PREFIX))
+    ended = Ends(store.list(buckets.state, outcome.PREFIX))
     for info in store.list(buckets.catalogue):
-        unlisted.pop(identity_of(info), None)
+        ended.meet(identity_of(info))
         yield created(info, cause)
-    for identity in sorted(unlisted):
+    for identity in ended.unmet():
         if lost := removed(store, buckets, identity, statuses=("indexed", "superseded"), cause=cause):
             yield lost
 
 
 class Sweep:
-    """Remembers what it has raised, so that a long queue is not made longer each minute, and what it need not read again."""
+    """Remembers what it has raised, so that a long queue is not made longer each minute, and what it need not read again.
+
+    A catalogue of 45 million takes most of an hour to list: queries, for which somebody waits, are looked at meanwhile too.
+    """
 
     def __init__(self, store: ObjectStore, buckets: Buckets, seen: Seen = unseen) -> None:
         self._store = store
@@ -146,6 +175,7 @@ class Sweep:
         self._seen = seen
         self._raised: dict[str, float] = {}
         self._settled: set[str] = set()
+        self._asked = -math.inf
 
     def due(self, *, now: float | None = None, patient: bool = False) -> Iterator[Missing]:
         """What to raise now: first what somebody may wait for. ``now`` is the store's clock.
@@ -153,33 +183,60 @@ class Sweep:
         ``patient`` leaves in peace what of the catalogue waits behind an import that goes on; never a query, for which a person
         waits.
         """
-        self._raised = {identity: at for identity, at in self._raised.items() if time.monotonic() - at < AGAIN}
-        store, buckets, at = self._store, self._buckets, time.time() if now is None else now
-        queries = look(store, buckets.queries, store.list(buckets.results), self._raised, now=at, patient=False, seen=self._seen)
+        at = time.time() if now is None else now
+        yield from self._queries(at)
+        store, buckets = self._store, self._buckets
         ends = store.list(buckets.state, outcome.PREFIX)
-        catalogue = look(store, buckets.catalogue, ends, self._raised, now=at, patient=patient, seen=self._seen)
-        for listed in (*queries.overdue, *catalogue.overdue):
-            if identity_of(listed) not in self._raised and not is_part(listed, buckets):
-                info = store.head(listed.bucket, listed.key)  # a listing does not say in which lane somebody waits
-                if info is not None and info.version == listed.version:
-                    yield created(info)
-        yield from self._removals(catalogue.unlisted)
+        look = Look(self._listed(buckets.catalogue), ends, self._raised, now=at, patient=patient)
+        for _ in look.steps():
+            if time.monotonic() - self._asked > ASK_EVERY:
+                yield from self._queries(time.time())
+        yield from self._overdue(look.overdue)
+        yield from self._removals(look.ended)
 
-    def _removals(self, unlisted: set[str]) -> Iterator[Missing]:
+    def _queries(self, now: float) -> Iterator[Missing]:
+        """Queries without a result. A part of one triggers nothing and has no end."""
+        for identity in [identity for identity, at in self._raised.items() if time.monotonic() - at >= AGAIN]:
+            del self._raised[identity]
+        listed = (info for info in self._listed(self._buckets.queries) if not is_part(info))
+        look = Look(listed, self._store.list(self._buckets.results), self._raised, now=now, patient=False)
+        for _ in look.steps():
+            pass
+        self._asked = time.monotonic()
+        yield from self._overdue(look.overdue)
+
+    def _listed(self, bucket: str) -> Iterator[ObjectInfo]:
+        """A bucket's objects, counted."""
+        for info in self._store.list(bucket):
+            self._seen(bucket)
+            yield info
+
+    def _overdue(self, listed: list[ObjectInfo]) -> Iterator[Missing]:
+        """What is still there, with its lane, which a listing does not say."""
+        for one in listed:
+            info = self._store.head(one.bucket, one.key)
+            if info is not None and info.version == one.version:
+                yield created(info)
+
+    def _removals(self, ended: Ends) -> Iterator[Missing]:
         """Removals that index has not seen: it says in the outcome that it has. An outcome is read until nothing is to do."""
-        self._settled &= unlisted
-        for identity in sorted(unlisted - self._settled - self._raised.keys()):
-            lost = removed(self._store, self._buckets, identity)
-            if lost is None:
-                self._settled.add(identity)
-            else:
-                yield lost
+        settled = set()
+        for identity in ended.unmet():
+            if identity in self._raised:
+                continue
+            if identity not in self._settled:
+                if lost := removed(self._store, self._buckets, identity):
+                    yield lost
+                    continue
+                self._settled.add(identity)  # a look that S3 breaks off has learned as much
+            settled.add(identity)
+        self._settled = settled
 
     def raised(self, one: Missing) -> None:
         """It was published."""
         self._raised[one.upload_id] = time.monotonic()
 
 
-def is_part(info: ObjectInfo, buckets: Buckets) -> bool:
-    """Whether an object is a part of a query file, which triggers nothing and has no end."""
-    return info.bucket == buckets.queries and parse_query(info.key, museum="-", owner="-").kind == "part"
+def is_part(info: ObjectInfo) -> bool:
+    """Whether an object of the queries bucket is a part of a query file."""
+    return parse_query(info.key, museum="-", owner="-").kind == "part"

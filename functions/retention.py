@@ -5,23 +5,22 @@ What an erased query leaves behind goes sooner: a step that had it in its hands 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from functions import copies
 from functions.catalogue.keys import parse_query
+from functions.ends import Ends
 from functions.gateway.queries import ASKED, Queries
 from functions.ports import ObjectInfo, ObjectStore
-from functions.reconcile import ended_at, identity_of
+from functions.reconcile import identity_of
 from functions.results import key_of
 from functions.runtime.settings import Buckets
 
 DAY = 86_400.0
 LEFT = 60.0
 """Seconds for which a result may have no upload: a listing of uploads takes its time."""
-UPLOAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +60,10 @@ def left(store: ObjectStore, buckets: Buckets, *, now: float) -> list[str]:
 
     Results are listed first: what is uploaded and ends meanwhile is not among them.
     """
-    ends = ended_at(info for info in store.list(buckets.results) if info.modified < now - LEFT)
+    ends = Ends(info for info in store.list(buckets.results) if info.modified < now - LEFT)
     for info in store.list(buckets.queries) if ends else ():
-        ends.pop(identity_of(info), None)
-    return [key_of(identity) for identity in sorted(ends) if UPLOAD.fullmatch(identity)]
+        ends.meet(identity_of(info))
+    return [key_of(identity) for identity in ends.unmet()]
 
 
 def forget(store: ObjectStore, buckets: Buckets, *, now: float, days: float) -> int:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from functions import outcome
+import pytest
+
+from functions import outcome, reconcile
 from functions.adapters.memory import MemoryStore
 from functions.bucket_events import notification, parse
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import BucketNotified, ImageRejected, upload_id
+from functions.ports import ObjectInfo
 from functions.reconcile import Sweep, everything
 from tests.unit.world import BUCKETS, World
 
@@ -306,6 +310,45 @@ def test_without_notifications_what_the_sweep_raised_itself_holds_nothing_back()
     for identity in uploads[:5]:
         end(world, identity, 175.0)
     assert {one.upload_id for one in sweep.due(now=180.0, patient=True)} == set(uploads[5:])
+
+
+def test_a_query_is_not_kept_waiting_by_a_long_look_at_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """45 million objects take most of an hour to list; its event was lost in the middle of that."""
+    monkeypatch.setattr(reconcile, "ASK_EVERY", -1.0)
+    world = World()
+    import_of_ten(world)
+    listing, asked = world.store.list, ""
+
+    def long(bucket: str, prefix: str = "", **more: Any) -> Iterator[ObjectInfo]:
+        nonlocal asked
+        for info in listing(bucket, prefix, **more):
+            if bucket == "catalogue" and not asked:
+                asked = world.query(10)
+                for one in list(listing("queries")):
+                    aged(world, "queries", one.key, 100.0)
+            yield info
+
+    monkeypatch.setattr(world.store, "list", long)
+    sweep, raised = Sweep(world.store, BUCKETS), []
+    for one in sweep.due(now=150.0):
+        sweep.raised(one)
+        raised.append(one.upload_id)
+    assert asked
+    assert (raised[0], raised.count(asked), len(raised)) == (asked, 1, 11)
+
+
+def test_a_look_of_many_lost_uploads_raises_the_oldest_and_the_next_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is there memory for millions, nor are they raised within a minute; who looks by hand is told of all."""
+    monkeypatch.setattr(reconcile, "AT_ONCE", 6)
+    world = World()
+    uploads = import_of_ten(world)
+    assert len(list(Sweep(world.store, BUCKETS).due(now=LATER))) == 10
+    sweep = Sweep(world.store, BUCKETS)
+    for expected in (uploads[:6], uploads[6:], []):
+        found = list(sweep.due(now=LATER, patient=True))
+        assert [one.upload_id for one in found] == expected
+        for one in found:
+            sweep.raised(one)
 
 
 def test_records_of_an_import_do_not_make_its_photos_look_lost() -> None:
