@@ -105,14 +105,17 @@ class Consumer:
         self._subscription.start()
 
     async def stop(self, grace: float) -> None:
-        """Take no more, finish what is in work within ``grace`` seconds; the rest goes back untouched."""
+        """Take no more, finish what is in work within ``grace`` seconds; the rest goes back untouched.
+
+        Without RabbitMQ nothing can be settled: where it goes meanwhile, as with the node under both, nobody is waited for.
+        """
         self._stopping.set()
         if self._subscription is not None:
             self._subscription.stop()
         async with self._changed:
             self._changed.notify_all()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+        ending = asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait({ending, self._broker.lost}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
         await self.abandon()
 
     async def abandon(self) -> None:

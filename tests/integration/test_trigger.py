@@ -460,7 +460,7 @@ def test_what_was_published_is_forgotten_with_the_connection(world: World) -> No
         async with world.trigger("preprocess", function):
             identity = world.put("preprocess", RECEIVED)
             await until(lambda: world.amqp.get(NEXT), "the reply")
-            await cut(world, "test")
+            await cut(world)
             world.put("preprocess", RECEIVED, identity=identity)
             await until(lambda: world.amqp.get(NEXT), "the reply once more")
 
@@ -481,7 +481,7 @@ def test_a_lost_connection_loses_no_message(world: World) -> None:
             identities = {world.put("preprocess", RECEIVED) for _ in range(6)}
             await until(lambda: len(function.seen) == pipeline.BY_NAME["preprocess"].prefetch, "some in work")
             release = True
-            await cut(world, "test")
+            await cut(world)
             await until(lambda: world.amqp.depth(NEXT) == 6, "all six replies")
         assert {json.loads(world.amqp.get(NEXT).body)["of"] for _ in range(6)} == identities  # type: ignore[union-attr]
         assert world.amqp.depth(HERE) == world.amqp.depth(f"{HERE}.dead") == 0
@@ -507,14 +507,25 @@ def test_a_queue_that_was_deleted_and_declared_again_is_consumed_again(world: Wo
     asyncio.run(scenario())
 
 
-async def cut(world: World, reason: str) -> None:
-    """End the trigger's connections by the management API: those of this virtual host that consume."""
+async def cut(world: World) -> None:
+    """End the trigger's connections by the management API."""
+    await end(world, await consuming(world))
+
+
+async def consuming(world: World) -> list[str]:
+    """The connections of this virtual host that consume: the trigger's."""
 
     def connections() -> list[str]:
         consumers = world.node.api("GET", f"/api/consumers/{world.node.vhost}")
         return [one["channel_details"]["connection_name"] for one in consumers if one["channel_details"]]
 
-    for name in await until(connections, "the trigger is connected"):
+    names: list[str] = await until(connections, "the trigger is connected")
+    return names
+
+
+async def end(world: World, connections: list[str]) -> None:
+    """As an operator ends them."""
+    for name in connections:
         await asyncio.to_thread(world.node.api, "DELETE", "/api/connections/" + name.replace(" ", "%20").replace(">", "%3E"))
 
 
@@ -862,6 +873,30 @@ def test_sigterm_does_not_wait_longer_than_its_grace(world: World, tmp_path: Pat
             await until(lambda: function.seen, "a delivery")
             trigger.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(trigger.wait, 5) == 0
+        finally:
+            trigger.kill()
+            trigger.wait()
+            await function.stop()
+        await until(lambda: world.amqp.depth(HERE) == 1, "the message is ready again")
+
+    asyncio.run(scenario())
+
+
+def test_sigterm_waits_for_nothing_that_rabbitmq_cannot_be_told(world: World, tmp_path: Path) -> None:
+    """A node is drained, RabbitMQ and functions with it: what hangs in a function is in the queue again already."""
+
+    async def scenario() -> None:
+        function = FakeFunction(forever)
+        await function.start()
+        world.put("preprocess", RECEIVED)
+        trigger = process(world, function, tmp_path / "log", MUSEUM_GRACE="60")
+        try:
+            await until(lambda: function.seen, "a delivery")
+            connections = await consuming(world)
+            trigger.send_signal(signal.SIGTERM)
+            await until(lambda: "stopping" in (tmp_path / "log").read_text(), "it takes no more")
+            await end(world, connections)
+            assert await asyncio.to_thread(trigger.wait, 15) == 0
         finally:
             trigger.kill()
             trigger.wait()
