@@ -59,18 +59,13 @@ def site(volumes: None) -> Iterator[Site]:
     site = Site(NAMESPACE)
     keep = os.environ.get("MUSEUM_TEST_KEEP") == "on"  # to try one test again and again
     if not keep:
-        remove()
+        site.remove()
     subprocess.run([program("kubectl"), "create", "namespace", NAMESPACE], check=not keep, capture_output=True)
     site.kubectl("label", "namespace", NAMESPACE, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
     site.upgrade(**QUICK, dev__minio__nodePort=0, gateway__service__type="ClusterIP")
     yield site
     if not keep:
-        remove()
-
-
-def remove() -> None:
-    """The namespace, with all that is in it."""
-    subprocess.run([program("kubectl"), "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=180s"], check=True)
+        site.remove()
 
 
 @pytest.fixture(scope="session")

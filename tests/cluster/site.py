@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,6 +105,12 @@ class Site:
         wait = ("--wait", "--timeout", "8m")
         return self.helm("upgrade", "--install", self.release, str(CHART), "-f", file, *wait, *sets, *arguments, check=check)
 
+    def remove(self) -> None:
+        """Delete the namespace with all that is in it. Its pods are ended first, at once: nobody needs their last seconds."""
+        self.kubectl("delete", "deployments,statefulsets,jobs,cronjobs,scaledobjects", "--all", "--ignore-not-found", check=False)
+        self.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", "--ignore-not-found", check=False)
+        self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=180s")
+
     def state(self) -> str:
         """What is there, for a failure's message."""
         pods = self.kubectl("get", "pods,jobs,scaledobjects", "-o", "wide", check=False)
@@ -158,6 +165,12 @@ class Site:
         code = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
         script = f'python -c "{code}" 2>/dev/null && echo ok || echo no'
         return "ok" in self.kubectl("exec", pod, "-c", container, "--", "sh", "-c", script)
+
+    def reached(self, ways: Iterable[tuple[str, str, str, int]]) -> list[tuple[str, str, str, int]]:
+        """Those of the ways (pod, container, host, port) that can be gone: what is refused takes its time, so all at once."""
+        tried = list(ways)
+        with ThreadPoolExecutor(4) as pool:
+            return [way for way, open_ in zip(tried, pool.map(lambda way: self.reach(*way), tried), strict=True) if open_]
 
     @contextlib.contextmanager
     def outsider(self, namespace: str) -> Iterator[Site]:
