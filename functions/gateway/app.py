@@ -30,6 +30,7 @@ from functions.gateway.museums import Museums
 from functions.gateway.parts import Parts
 from functions.gateway.settings import GatewaySettings
 from functions.runtime import tracing
+from functions.runtime.settings import with_credentials
 
 log = logging.getLogger("museum.gateway")
 
@@ -126,12 +127,13 @@ def door_of(own: GatewaySettings, sessions: Sessions, museums: Museums) -> Door:
 
 
 def limits_of(own: GatewaySettings, museums: Museums) -> Limits:
-    """The limits that are set."""
+    """The limits that are set. Raises ``SystemExit`` for a store that is none."""
+    storage = with_credentials(own.museum_limits_storage, own.museum_limits_user, own.museum_limits_password)
     return Limits(
         requests=own.museum_requests_per_minute,
         uploads=own.museum_uploads_per_day,
         streams=own.museum_streams,
-        storage=own.museum_limits_storage,
+        storage=storage,
         museums=museums,
     )
 

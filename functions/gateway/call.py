@@ -146,8 +146,7 @@ class Table:
         identity = Identity(museum="", owner="", roles=())
         if call.role is not None:
             header, cookie = request.headers.get("authorization", ""), request.cookies.get(COOKIE, "")
-            identity = await in_thread(self._door.identity, header, cookie, reading=request.method in READING)
-            self._limits.request(identity.token)
+            identity = await in_thread(self._enter, header, cookie, reading=request.method in READING)
             if not identity.may(call.role):
                 has = ", ".join(identity.roles)
                 raise Problem(403, "forbidden", f"this needs the role {call.role}, and your token has {has}")
@@ -155,6 +154,12 @@ class Table:
         body = await read_body(call, request) if call.takes is not None else None
         answer = await call.handler(Asked(identity, params, query, body, request))
         return answer if isinstance(answer, Response) else encoded(call, answer, request)
+
+    def _enter(self, header: str, cookie: str, *, reading: bool) -> Identity:
+        """Who it is, one request more. Raises ``Problem`` 401 and 429."""
+        identity = self._door.identity(header, cookie, reading=reading)
+        self._limits.request(identity.token)
+        return identity
 
     def _found(self, method: str, path: str) -> tuple[Call, Mapping[str, str]]:
         there = [(call, match) for regex, call in self._routes if (match := regex.fullmatch(path)) is not None]

@@ -82,7 +82,7 @@ def calls(parts: Parts) -> list[Call]:
 
     async def alike(asked: Asked) -> Answer:
         place = object_of(asked.params["id"])
-        parts.limits.upload(asked.identity)
+        await in_thread(parts.limits.upload, asked.identity)
         return Answer(await in_thread(similar, parts, asked.identity, *place), 201)
 
     table = fields_shown()

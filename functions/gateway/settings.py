@@ -36,6 +36,9 @@ class GatewaySettings:
     """Open streams of one token in one replica."""
     museum_limits_storage: str = "memory://"
     """Where requests and uploads are counted: ``redis://…`` is shared by replicas."""
+    museum_limits_user: str = ""
+    museum_limits_password: str = ""
+    """Redis', where the address has none."""
     museum_in_flight: int = 2
     """Queries of one owner in the queues; the rest wait outside."""
     museum_secure_cookie: Literal["on", "off"] = "on"

@@ -34,7 +34,7 @@ def calls(parts: Parts) -> list[Call]:
         photos = given.parts or (given,)
         for photo in photos:
             check_size(photo, parts.settings.museum_max_bytes)
-        parts.limits.upload(asked.identity, len(photos))
+        await in_thread(parts.limits.upload, asked.identity, len(photos))
         return Answer(await in_thread(begin, parts, asked.identity, given, photos), 201)
 
     async def uploaded(asked: Asked) -> Answer:

@@ -106,11 +106,11 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
 
 
 def with_credentials(url: str, user: str, password: str) -> str:
-    """An AMQP address with a user and a password that come by themselves, as from a Secret: any signs are allowed in them.
+    """A server's address with a user and a password that come by themselves, as from a Secret: any signs are allowed in them.
 
-    Without a user the address is left as it is.
+    Without both the address is left as it is.
     """
-    if not user:
+    if not (user or password):
         return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]

@@ -114,8 +114,8 @@ class Consumer:
             self._subscription.stop()
         async with self._changed:
             self._changed.notify_all()
-        ending = asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.wait({ending, self._broker.lost}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {asyncio.gather(*self._tasks, return_exceptions=True), self._broker.lost}
+        await asyncio.wait(waited, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
         await self.abandon()
 
     async def abandon(self) -> None:

@@ -16,14 +16,17 @@ UNITS = Path("/etc/systemd/system")
 ASIDE = "policy-rc.d.before-museum-search"
 GUARD = """\
 #!/bin/sh
-# museum-search: here while set-up installs RabbitMQ, so that neither it nor what comes with it starts; removed afterwards.
+# museum-search: here while set-up installs servers, so that neither they nor what comes with them starts; removed afterwards.
 exit 101
 """
 SERVICES = {
     "rabbitmq-server": ("rabbitmq-server.service",),
     "erlang-base": ("epmd.service", "epmd.socket"),
+    "redis-server": ("redis-server.service",),
 }
 """Package → the systemd units that Debian starts with it, at once and at every boot."""
+BRINGS = {"rabbitmq-server": ("rabbitmq-server", "erlang-base"), "redis-server": ("redis-server",)}
+"""Package that is asked for → those of :data:`SERVICES` that come with it."""
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l", "LC_ALL": "C"}
 OPTIONS = ("-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300")
 
@@ -65,7 +68,8 @@ def install(packages: list[str], run: Run) -> list[str]:
     Raises ``AptError`` where this process may not install.
     """
     require(packages)
-    new = set(SERVICES) - installed(SERVICES)
+    brought = {name for package in packages for name in BRINGS.get(package, ())}
+    new = brought - installed(brought)
     with_lists(
         lambda: run(["apt-get", "install", *OPTIONS, "--download-only", "--no-install-recommends", *packages], env=ENVIRONMENT),
         run,
@@ -74,8 +78,8 @@ def install(packages: list[str], run: Run) -> list[str]:
         masked = mask(unit for package in sorted(new) for unit in SERVICES[package])
         # dpkg must not be killed half-way: what follows is not interrupted
         run(["apt-get", "install", *OPTIONS, "--yes", "--no-install-recommends", *packages], env=ENVIRONMENT, protected=True)
-    if "rabbitmq-server" in new and shutil.which("update-rc.d"):
-        run(["update-rc.d", "rabbitmq-server", "disable"], env=ENVIRONMENT)  # the same for machines without systemd
+    for package in sorted(new & set(packages)) if shutil.which("update-rc.d") else ():
+        run(["update-rc.d", package, "disable"], env=ENVIRONMENT)  # the same for machines without systemd
     return masked
 
 

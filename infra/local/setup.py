@@ -36,6 +36,7 @@ PYTHON = (3, 11)
 """Triton's Python backend is a program linked to this version's library."""
 LIBPYTHON = "libpython3.11.so.1.0"
 BROWSER = Path("/usr/bin/chromium")
+REDIS = Path("/usr/bin/redis-server")
 """Debian's, which gets its fixes from Debian; the tests of the page drive it."""
 PHOTOS = "tuxpaint-stamps-default=2022.06.04-1"
 PHOTOS_FILE = "tuxpaint-stamps-default_2022.06.04-1_all.deb"
@@ -173,7 +174,9 @@ class Installer:
         tool = key_of(REQUIREMENTS / "uv.txt")
         environment, uv = "Python environment", "uv, the package installer"
         # after RabbitMQ, since only one at a time may hold back Debian's services
-        browser = Step("Chromium", self.install_browser, lambda: not missing_browser(), ("RabbitMQ",), 110, {Path("/usr"): 450})
+        browser = Step(
+            "Chromium and Redis", self.install_for_tests, lambda: not missing_for_tests(), ("RabbitMQ",), 112, {Path("/usr"): 455}
+        )
         return [
             Step(environment, self.make_environment, self.has_environment, disk={VENV: 30}),
             Step(
@@ -344,9 +347,9 @@ class Installer:
         """RabbitMQ and Python's library, without starting a service."""
         self.masked = apt.install(missing_packages(), self.commands.run)
 
-    def install_browser(self) -> None:
-        """The browser that the page's tests drive."""
-        self.masked += apt.install(missing_browser(), self.commands.run)
+    def install_for_tests(self) -> None:
+        """The browser that the page's tests drive, and a Redis."""
+        self.masked += apt.install(missing_for_tests(), self.commands.run)
 
     def fetch_photos(self) -> None:
         """The photos of the demo's catalogue; who unpacks them checks the hash."""
@@ -373,9 +376,9 @@ def missing_packages() -> list[str]:
     return missing
 
 
-def missing_browser() -> list[str]:
+def missing_for_tests() -> list[str]:
     """The same of what only the tests need."""
-    return [] if BROWSER.exists() else ["chromium"]
+    return [package for program, package in ((BROWSER, "chromium"), (REDIS, "redis-server")) if not program.exists()]
 
 
 def unresolved(cache: Path) -> list[str]:
@@ -401,7 +404,7 @@ def install(commands: Commands, *, cache: Path, dev: bool, say: Say) -> None:
     if not missing:
         say("set-up: everything is in place")
         return
-    if packages := missing_packages() + (missing_browser() if dev else []):
+    if packages := missing_packages() + (missing_for_tests() if dev else []):
         apt.require(packages)
     if problem := shortage(total(missing), free_megabytes, device_of):
         raise SetupError(problem)
@@ -412,7 +415,7 @@ def install(commands: Commands, *, cache: Path, dev: bool, say: Say) -> None:
     if libraries := unresolved(cache):
         raise SetupError(f"shared libraries are missing: {', '.join(libraries)}; apt-file finds the packages that have them")
     if installer.masked:
-        say(f"  RabbitMQ's own service stays off (undo: systemctl unmask {' '.join(installer.masked)})")
+        say(f"  what Debian would start of them stays off (undo: systemctl unmask {' '.join(installer.masked)})")
     say(f"set-up: ready after {time.monotonic() - started:.0f} s, {received() - before:.0f} MB received")
 
 

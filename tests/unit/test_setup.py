@@ -91,15 +91,18 @@ def test_set_up_needs_nothing_but_the_standard_library() -> None:
 def test_the_browser_is_installed_for_the_tests_alone(dev: bool, tmp_path: Path) -> None:
     """Who runs the demo has a browser; it comes after RabbitMQ, since two of apt's runs would each lift the other's guard."""
     steps = setup.Installer(Commands(), cache=tmp_path, dev=dev).steps()
-    assert [step.after for step in steps if step.name == "Chromium"] == ([("RabbitMQ",)] if dev else [])
+    assert [step.after for step in steps if step.name == "Chromium and Redis"] == ([("RabbitMQ",)] if dev else [])
 
 
-def test_a_browser_that_is_there_is_not_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_tests_need_and_is_there_is_not_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever put it there; where it is missing, Debian's package is named."""
     monkeypatch.setattr(setup, "BROWSER", tmp_path / "chromium")
-    assert setup.missing_browser() == ["chromium"]
+    monkeypatch.setattr(setup, "REDIS", tmp_path / "redis-server")
+    assert setup.missing_for_tests() == ["chromium", "redis-server"]
     (tmp_path / "chromium").touch()
-    assert setup.missing_browser() == []
+    assert setup.missing_for_tests() == ["redis-server"]
+    (tmp_path / "redis-server").touch()
+    assert setup.missing_for_tests() == []
 
 
 GOOD = ((3, 11), "Linux", "x86_64", ("glibc", "2.36"), True)
