@@ -17,6 +17,7 @@ import msgspec
 
 from functions.catalogue.classes import UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME
+from functions.catalogue.keys import quoted
 
 MAX_TEXT = 20_000
 """Signs of one field."""
@@ -40,6 +41,11 @@ FINISHED: tuple[State, ...] = ("checked", "exported")
 NEEDED = ("Name", "TypologyGK")
 """Without these no card is checked: nobody could tell what it is of."""
 YEARS = ("CreationTimeStart", "CreationTimeEnd")
+
+
+def card_key(museum: str, object_id: str) -> str:
+    """Where a draft's card is, in the state bucket."""
+    return f"drafts/{museum}/{quoted(object_id)}.json"
 
 
 class BadDraft(ValueError):

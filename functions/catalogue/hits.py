@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from functions.catalogue.calibration import Votes
 from functions.catalogue.classes import BY_CODE, UnknownClass, class_of, plain
@@ -44,6 +44,14 @@ class ObjectHit:
     def object(self) -> ObjectId:
         """Whose photo it is."""
         return self.row.museum, self.row.object_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Became:
+    """The record that a card became."""
+
+    object: ObjectId
+    record_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +126,22 @@ def grouped(found: Iterable[tuple[int, str, Sequence[Match]]]) -> list[ObjectHit
     for hit in sorted(pairs, key=order):
         best.setdefault(hit.object, hit)
     return list(best.values())[:STORED]
+
+
+def folded(hits: Sequence[ObjectHit], became: Mapping[ObjectId, Became]) -> list[ObjectHit]:
+    """A card and the record that it became are one object: under the record's name, by the nearer photo of both."""
+    classes = {hit.object: hit.row.class_code for hit in hits}
+    best: dict[ObjectId, ObjectHit] = {}
+    for hit in hits:
+        into = became.get(hit.object)
+        if into is not None:
+            museum, object_id = into.object
+            code = classes.get(into.object, hit.row.class_code)
+            row = replace(hit.row, museum=museum, object_id=object_id, record_version=into.record_version, class_code=code)
+            best.setdefault(into.object, replace(hit, row=row))
+        else:
+            best.setdefault(hit.object, hit)
+    return list(best.values())
 
 
 def order(hit: ObjectHit) -> tuple[object, ...]:

@@ -18,11 +18,12 @@ from starlette.responses import Response
 from functions.catalogue import draft as rules
 from functions.catalogue.draft import MAX_IMAGES, PREFIX, BadDraft
 from functions.catalogue.fields import BY_NAME
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import NEW_ID, photo_key
 from functions.events import subject_of, topic
 from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.editing import LANE, Card, Cards, MuseumSettings, image_name
-from functions.gateway.handles import object_handle, object_of
+from functions.gateway.handles import object_of
 from functions.gateway.identity import Identity
 from functions.gateway.objects import (
     ID,

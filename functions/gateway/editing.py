@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from functions.catalogue.draft import PREFIX, Draft, projected
+from functions.catalogue.draft import PREFIX, Draft, card_key, projected
 from functions.catalogue.fields import FIELDS
 from functions.catalogue.keys import IMAGES, photo_key, quoted, record_key
 from functions.ports import ObjectInfo, ObjectStore, StoredObject
@@ -61,7 +61,7 @@ class Cards:
         """A draft; ``None`` for an object that was imported, or is not there."""
         if not object_id.startswith(PREFIX):
             return None
-        found = self._store.get(self._buckets.state, self._key(object_id))
+        found = self._store.get(self._buckets.state, card_key(self._museum, object_id))
         if found is None:
             return None
         draft = msgspec.json.decode(found.body, type=Draft)
@@ -92,7 +92,9 @@ class Cards:
 
     def create(self, object_id: str, draft: Draft) -> bool:
         """Begin a draft. False where there is one. The card is first: without it the object would look imported."""
-        return self._store.create(self._buckets.state, self._key(object_id), msgspec.json.encode(draft), content_type=JSON)
+        return self._store.create(
+            self._buckets.state, card_key(self._museum, object_id), msgspec.json.encode(draft), content_type=JSON
+        )
 
     def enlist(self, object_id: str, batch: str) -> None:
         """Say that a batch has a draft."""
@@ -100,7 +102,7 @@ class Cards:
 
     def replace(self, card: Card, draft: Draft) -> bool:
         """Store a changed draft. False where somebody else changed it since it was read."""
-        key, body = self._key(card.object_id), msgspec.json.encode(draft)
+        key, body = card_key(self._museum, card.object_id), msgspec.json.encode(draft)
         if self._store.replace(self._buckets.state, key, body, content_type=JSON, etag=card.etag):
             return True
         found = self._store.get(self._buckets.state, key)
@@ -141,7 +143,7 @@ class Cards:
         self._store.delete(self._buckets.catalogue, record_key(self._museum, card.object_id))
         if card.draft.batch:
             self._store.delete(self._buckets.state, self._batch(card.draft.batch) + quoted(card.object_id))
-        self._store.delete(self._buckets.state, self._key(card.object_id))
+        self._store.delete(self._buckets.state, card_key(self._museum, card.object_id))
 
     def set(self, settings: MuseumSettings) -> None:
         """Keep the museum's settings."""
@@ -149,9 +151,6 @@ class Cards:
         self._store.put(self._buckets.state, f"settings/{self._museum}.json", body, content_type=JSON)
 
     # within
-
-    def _key(self, object_id: str) -> str:
-        return f"drafts/{self._museum}/{quoted(object_id)}.json"
 
     def _batch(self, batch: str) -> str:
         return f"batches/{self._museum}/{hashlib.sha256(batch.encode()).hexdigest()[:32]}/"

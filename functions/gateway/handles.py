@@ -1,14 +1,13 @@
-"""Names of objects and pictures on the way to people: an object's id, and a picture's signed handle."""
+"""Names of objects and pictures that people send back: an object's id, and a picture's signed handle."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from functions.catalogue.handle import object_handle, object_named
 from functions.gateway.problems import not_found
 from functions.gateway.shapes import Copies
 
@@ -18,21 +17,12 @@ HANDLE_DAYS = 7
 SIZES = ("320", "1280")
 
 
-def object_handle(museum: str, object_id: str) -> str:
-    """An object's ``{id}``: base64url of ``museum/object_id``, since an object_id has any signs."""
-    return base64.urlsafe_b64encode(f"{museum}/{object_id}".encode()).decode().rstrip("=")
-
-
 def object_of(handle: str) -> tuple[str, str]:
     """(museum, object_id) of a handle. Raises ``Problem`` 404."""
-    try:
-        raw = base64.b64decode(handle + "=" * (-len(handle) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise not_found("object") from None
-    museum, slash, object_id = raw.partition("/")
-    if not (museum and slash and object_id) or museum in (".", "..") or object_handle(museum, object_id) != handle:
+    named = object_named(handle)
+    if named is None:
         raise not_found("object")
-    return museum, object_id
+    return named
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from functions.catalogue import draft as rules
 from functions.catalogue.classes import CLASSES, plain
 from functions.catalogue.draft import BadDraft, NotNow
 from functions.catalogue.fields import FIELDS
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import NEW_ID, QUERY_FILE, parse_catalogue, quoted, record_key
 from functions.catalogue.record import BadRecord, Record, parse, visible
 from functions.events import upload_id
 from functions.gateway.call import Answer, Asked, Call, etag, in_thread
 from functions.gateway.editing import Card, Cards, image_name, in_order
-from functions.gateway.handles import object_handle, object_of
+from functions.gateway.handles import object_of
 from functions.gateway.identity import Identity
 from functions.gateway.paging import AT_ONCE, LIMIT, LOOKED_AT, Limit
 from functions.gateway.parts import Parts

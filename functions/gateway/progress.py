@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response
 
+from functions.catalogue.handle import object_handle
 from functions.events import subject_of, topic
 from functions.gateway.call import Answer, Asked, Call, in_thread
-from functions.gateway.handles import object_handle
 from functions.gateway.identity import Identity
 from functions.gateway.parts import Parts
 from functions.gateway.problems import not_found

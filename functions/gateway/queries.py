@@ -20,10 +20,10 @@ from typing import Literal
 import msgspec
 
 from functions import events
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
 from functions.copies import SETTLE, erased
 from functions.events import ObjectName, Region, upload_id
-from functions.gateway.handles import object_handle
 from functions.gateway.shapes import Filter, Scope
 from functions.ports import ObjectInfo, ObjectStore
 from functions.queries import QueryFile, encode

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from functions.catalogue.classes import BY_CODE
+from functions.catalogue.handle import object_handle
 from functions.catalogue.hits import SHOWN
-from functions.gateway.handles import Pictures, object_handle
+from functions.gateway.handles import Pictures
 from functions.gateway.records import Now, gone
 from functions.gateway.shapes import Copies, HitShown, MaybeCopies, ObjectRef, OfferShown, ResultShown, SourceShown, Top
 from functions.results import Hit, Result

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from functions.catalogue import hits as catalogue
 from functions.catalogue.calibration import Verdict, verdict
-from functions.catalogue.hits import ObjectHit, ObjectId
+from functions.catalogue.hits import Became, ObjectHit, ObjectId
 from functions.catalogue.keys import record_key
 from functions.catalogue.record import Record, visible
 from functions.errors import Reject
@@ -29,6 +29,11 @@ MORE = 2
 MAX_ROWS = 16_384
 """Milvus gives no more."""
 
+FOLDED = 2 * catalogue.SHOWN
+"""Of the first so many hits it is asked whether they are cards that became a record."""
+
+Linked = Callable[[Sequence[ObjectId]], Mapping[ObjectId, Became]]
+"""What cards among these became (:class:`functions.search.linked.LinkReader`)."""
 Records = Callable[[Sequence[tuple[ObjectId, str, str]]], dict[ObjectId, Record]]
 """Reads records, given (object, key, version) of each."""
 
@@ -39,6 +44,7 @@ def search(
     store: ObjectStore,
     rows: VectorIndex,
     records: Records,
+    linked: Linked,
     verify: Verify,
     collection: Callable[[str], Collection],
     live: Callable[[], str],
@@ -49,16 +55,23 @@ def search(
     Whether it is there is not asked first: a delivery that comes twice is rare, and costs a search of 5 ms.
     """
     must_be_known(event.fingerprint, rows=rows, live=live)
-    known = store_result(store, results, result_of(event, rows=rows, records=records, verify=verify, collection=collection))
+    made = result_of(event, rows=rows, records=records, linked=linked, verify=verify, collection=collection)
+    known = store_result(store, results, made)
     return announcement(known, carried(event), bucket=results)
 
 
 def result_of(
-    event: QueryEmbedded, *, rows: VectorIndex, records: Records, verify: Verify, collection: Callable[[str], Collection]
+    event: QueryEmbedded,
+    *,
+    rows: VectorIndex,
+    records: Records,
+    linked: Linked,
+    verify: Verify,
+    collection: Callable[[str], Collection],
 ) -> Result:
     """The result of a query's vectors, not yet stored."""
     started = time.perf_counter()
-    scored = nearest(event, queries_of(event), rows)
+    scored = objects_of(event, nearest(event, queries_of(event), rows), linked)
     state = collection(event.fingerprint)
     judged = verdict(scored[0].score if scored else None, state.calibration, state.size)
     hits, matches = verify(event, scored)
@@ -130,6 +143,15 @@ def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[O
         if len(hits) == catalogue.STORED or limit == MAX_ROWS or all(len(matches) < limit for matches in found):
             return hits
         limit = min(MORE * limit, MAX_ROWS)
+
+
+def objects_of(event: QueryEmbedded, hits: list[ObjectHit], linked: Linked) -> list[ObjectHit]:
+    """The hits without what the searcher's museum has twice. What another museum linked is its own matter."""
+    left_out = (event.ask.exclude.museum, event.ask.exclude.object_id) if event.ask.exclude else None
+    asked = [*(hit.object for hit in hits[:FOLDED]), *([left_out] if left_out else [])]
+    became = linked([one for one in asked if one[0] == event.museum])
+    itself = became[left_out].object if left_out is not None and left_out in became else left_out
+    return [hit for hit in catalogue.folded(hits, became) if hit.object != itself] if became else hits
 
 
 def scope_of(event: QueryEmbedded) -> Scope:

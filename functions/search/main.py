@@ -11,6 +11,7 @@ from functions.runtime.function import function
 from functions.runtime.remember import RememberedBy
 from functions.runtime.settings import Settings, load
 from functions.search import collection, handler
+from functions.search.linked import LinkReader
 from functions.search.records import RecordReader
 from functions.search.verification import verifier_of
 
@@ -18,6 +19,7 @@ settings = load(Settings)
 store = S3Store(settings)
 rows = MilvusIndex(settings.museum_milvus_uri, token=settings.museum_milvus_token)
 records = RecordReader(store, settings.museum_bucket_catalogue)
+linked = LinkReader(store, settings.buckets)
 verify = verifier_of(store, settings.museum_bucket_derived, rerank=settings.museum_rerank)
 collections: RememberedBy[str, collection.Collection] = RememberedBy(
     lambda fingerprint: collection.read(fingerprint, store=store, rows=rows, bucket=settings.museum_bucket_state),
@@ -34,6 +36,7 @@ def search(event: QueryEmbedded) -> Announcement:
         store=store,
         rows=rows,
         records=records,
+        linked=linked,
         verify=verify,
         collection=collections,
         live=lambda: live_model(settings.museum_bucket_state).fingerprint,

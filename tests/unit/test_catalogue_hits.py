@@ -12,11 +12,13 @@ from functions.catalogue.hits import (
     SHOWN,
     STORED,
     TEMPERATURE,
+    Became,
     Neighbour,
     ObjectHit,
     Offer,
     classify,
     draft,
+    folded,
     grouped,
     neighbours_of,
 )
@@ -218,3 +220,22 @@ def test_the_support_of_a_fields_values_is_at_most_one() -> None:
         "Authors"
     ]
     assert sum(one.support for one in offers) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_card_and_the_record_that_it_became_are_one_object() -> None:
+    """Under the record's name, class and version, by the nearer photo of both; a record without photos is found by the card's."""
+    became = {("m", f"draft-{number}"): Became(object=("m", name), record_version="new") for number, name in enumerate("abc")}
+    found = [
+        hit("draft-0", 0.9, 1),
+        hit("other", 0.8),
+        hit("a", 0.7, 2),
+        hit("b", 0.6, 3),
+        hit("draft-1", 0.5, 1),
+        hit("draft-2", 0.4),
+    ]
+    made = folded(found, became)
+    assert [(one.object[1], one.score, one.row.class_code) for one in made] == [
+        ("a", 0.9, 2), ("other", 0.8, 13), ("b", 0.6, 3), ("c", 0.4, 13),
+    ]  # fmt: skip
+    assert [one.row.key for one in made[:3]] == ["m/draft-0/images/1.jpg", "m/other/images/1.jpg", "m/b/images/1.jpg"]
+    assert [one.row.record_version for one in made] == ["new", "r", "r", "new"]

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import upload_id
-from functions.gateway.handles import object_handle
 from functions.outcome import Outcome, write
 from functions.ports import ObjectInfo
 from tests.gateway_world import NORTH, PEOPLE, SOUTH, XSS, GatewayWorld, worlds

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageFile
 
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import photo_key
 from functions.events import Image, ImageReceived
-from functions.gateway.handles import object_handle
 from functions.preprocess.decode import limits_by_lane
 from functions.preprocess.handler import preprocess
 from tests.gateway_world import NORTH, GatewayWorld, worlds

@@ -11,12 +11,15 @@ from hashlib import sha256
 from typing import Any
 from unittest.mock import ANY
 
+import msgspec
 import numpy as np
 import pytest
 
 from functions import events, outcome, pipeline
 from functions.adapters.memory import MemoryIndex
 from functions.bucket_events import notification
+from functions.catalogue.draft import Draft, card_key
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import photo_key, record_key
 from functions.embed.vectors import VectorCache
 from functions.events import BucketNotified, QueryEmbedded, Vector, upload_id
@@ -846,3 +849,60 @@ def test_an_object_that_changes_while_it_is_indexed_is_compared_again() -> None:
     world.queue = [one for one in world.queue if one[0] == events.CatalogueEmbedded.TYPE]
     world.run()
     assert list(world.rows.rows("f" * 12, "local", "vase")) == []
+
+
+def link(world: World, draft: str, object_id: str | None, *, museum: str = "local") -> None:
+    """Say in a draft's card what it became."""
+    handle = object_handle(museum, object_id) if object_id else None
+    state: Any = "linked" if object_id else "exported"
+    made = Draft(fields={}, state=state, linked_to=handle, created=0, changed=0, by="x", changed_by="x", whole=True)
+    world.store.put("state", card_key(museum, draft), msgspec.json.encode(made), content_type="x/y")
+
+
+def test_a_card_that_became_a_record_is_found_once_as_the_record() -> None:
+    """Else a museum's own object would be there twice, and its draft would be called the sample."""
+    world = World()
+    world.add("draft-1", 10, Name="Ваза, черновик")
+    world.add("vase", 14, Name="Ваза")
+    world.add("coin", 200)
+    assert world.hits(10) == ["draft-1", "vase", "coin"]
+    link(world, "draft-1", "vase")
+    assert world.hits(11) == ["vase", "coin"]
+    world.delete("catalogue", photo_key("local", "vase", "a.jpg"))
+    query = world.query(12)
+    world.run()
+    first = world.result(query)["hits"][0]
+    assert (first["object_id"], first["record"], first["image"]) == (
+        "vase",
+        {"Name": "Ваза"},
+        photo_key("local", "draft-1", "a.jpg"),
+    )
+
+
+def test_what_is_like_a_card_is_not_the_record_that_it_became() -> None:
+    """Nor the other way round: both are the object that was asked about."""
+    world = World()
+    for object_id, value in {"draft-1": 10, "vase": 14, "coin": 200}.items():
+        world.add(object_id, value)
+    link(world, "draft-1", "vase")
+    for object_id in ("draft-1", "vase"):
+        result = asked(world, object_id, exclude={"museum": "local", "object_id": object_id})
+        assert [hit["object_id"] for hit in result["hits"]] == ["coin"]
+
+
+@pytest.mark.parametrize("became", ["gone", None])
+def test_a_card_whose_record_is_gone_or_not_yet_there_is_found_itself(became: str | None) -> None:
+    """It is all that is left of the object."""
+    world = World()
+    world.add("draft-1", 10, Name="Ваза")
+    link(world, "draft-1", became)
+    assert world.hits(10) == ["draft-1"]
+
+
+def test_what_another_museum_linked_is_its_own_matter() -> None:
+    """The record may be one that is not published."""
+    world = World()
+    world.add("draft-1", 10, museum="other", Name="Ваза", PublicationLimit="1")
+    world.add("vase", 14, museum="other", Name="Ваза")
+    link(world, "draft-1", "vase", museum="other")
+    assert world.hits(10) == ["draft-1"]

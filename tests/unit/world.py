@@ -29,6 +29,7 @@ from functions.runtime.function import rejected
 from functions.runtime.settings import Buckets
 from functions.search import collection
 from functions.search import handler as search
+from functions.search.linked import LinkReader
 from functions.search.records import RecordReader
 from functions.search.verification import unverified
 
@@ -135,6 +136,7 @@ class World:
             ),
             "search": lambda e: search.search(
                 e, store=self.store, rows=self.rows, records=RecordReader(self.store, "catalogue"), results="results",
+                linked=LinkReader(self.store, BUCKETS),
                 verify=unverified, live=lambda: self.live_fingerprint,
                 collection=lambda fingerprint: collection.read(fingerprint, store=self.store, rows=self.rows, bucket="state"),
             ),
