@@ -35,24 +35,23 @@ class Expired:
 def expired(store: ObjectStore, buckets: Buckets, *, now: float, days: float) -> Iterator[Expired]:
     """Queries whose newest upload is older than ``days``, and those that old whose forms were never used.
 
-    One listing of the bucket, and one of what was asked. Keys of another shape, which belong to nobody's query, are left to
-    whoever put them there.
+    One listing of the bucket, and one of what was asked; of what is that old there, whether it was used. Keys of another shape,
+    which belong to nobody's query, are left to whoever put them there.
     """
 
     def query(info: ObjectInfo) -> tuple[str, str, str]:
         key = parse_query(info.key, museum="", owner="")
         return key.museum, key.owner, key.random
 
-    used = set()
     for (museum, owner, identity), listed in groupby(store.list(buckets.queries), key=query):
         newest = max(info.modified for info in listed)
-        used.add((museum, owner, identity))
         if identity and newest < now - days * DAY:
             yield Expired(museum=museum, owner=owner, id=identity)
     for info in store.list(buckets.state, ASKED):
-        named = tuple(info.key.removeprefix(ASKED).removesuffix(".json").split("/"))
-        if info.modified < now - days * DAY and len(named) == 3 and named not in used:
-            yield Expired(museum=named[0], owner=named[1], id=named[2])
+        name = info.key.removeprefix(ASKED).removesuffix(".json")
+        if info.modified < now - days * DAY and name.count("/") == 2 and not any(store.list(buckets.queries, f"{name}/")):
+            museum, owner, identity = name.split("/")
+            yield Expired(museum=museum, owner=owner, id=identity)
 
 
 def left(store: ObjectStore, buckets: Buckets, *, now: float) -> list[str]:
