@@ -29,7 +29,7 @@ AT_ONCE = 100_000
 
 
 Seen = Callable[[str], None]
-"""Told of each object that is looked at: its bucket."""
+"""Told of each object that is listed: its bucket."""
 
 
 def unseen(_: str) -> None:
@@ -185,9 +185,8 @@ class Sweep:
         """
         at = time.time() if now is None else now
         yield from self._queries(at)
-        store, buckets = self._store, self._buckets
-        ends = store.list(buckets.state, outcome.PREFIX)
-        look = Look(self._listed(buckets.catalogue), ends, self._raised, now=at, patient=patient)
+        ends = self._listed(self._buckets.state, outcome.PREFIX)
+        look = Look(self._listed(self._buckets.catalogue), ends, self._raised, now=at, patient=patient)
         for _ in look.steps():
             if time.monotonic() - self._asked > ASK_EVERY:
                 yield from self._queries(time.time())
@@ -199,15 +198,15 @@ class Sweep:
         for identity in [identity for identity, at in self._raised.items() if time.monotonic() - at >= AGAIN]:
             del self._raised[identity]
         listed = (info for info in self._listed(self._buckets.queries) if not is_part(info))
-        look = Look(listed, self._store.list(self._buckets.results), self._raised, now=now, patient=False)
+        look = Look(listed, self._listed(self._buckets.results), self._raised, now=now, patient=False)
         for _ in look.steps():
             pass
         self._asked = time.monotonic()
         yield from self._overdue(look.overdue)
 
-    def _listed(self, bucket: str) -> Iterator[ObjectInfo]:
-        """A bucket's objects, counted."""
-        for info in self._store.list(bucket):
+    def _listed(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        """A bucket's objects, told of."""
+        for info in self._store.list(bucket, prefix):
             self._seen(bucket)
             yield info
 

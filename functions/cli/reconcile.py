@@ -46,8 +46,9 @@ class Looked:
         self._said = time.monotonic()
 
     def __call__(self, bucket: str) -> None:
-        """One object more."""
-        self.counts[bucket] += 1
+        """One object more; results and outcomes are not counted."""
+        if bucket in self.counts:
+            self.counts[bucket] += 1
         self._moved()
         if not self._quiet and time.monotonic() - self._said >= SAY_EVERY:
             self._said = time.monotonic()
@@ -60,6 +61,29 @@ class Looked:
     def anew(self) -> None:
         """Another look."""
         self.counts = dict.fromkeys(self.counts, 0)
+
+
+class Hourly:
+    """Work that is done each hour beside the looks, since it may take as long as they: one run at a time."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._due = -math.inf
+        self._running: threading.Thread | None = None
+
+    def go_on(self) -> None:
+        """Begin, where it is due. What S3 breaks off is begun again with the next call, or by the next process."""
+        if time.monotonic() >= self._due and not (self._running and self._running.is_alive()):
+            self._running = threading.Thread(target=self._run, name="hourly", daemon=True)
+            self._running.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except MuseumError as error:
+            click.echo(printable(f"old queries are erased later: {error}"), err=True)
+        else:
+            self._due = time.monotonic() + FORGET_EVERY
 
 
 @click.command("reconcile")
@@ -100,7 +124,8 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
         click.echo(f"{sum(looked.counts.values())} objects of the catalogue bucket are on their way to the index")
         return
     ended = threading.Event()
-    forgotten = time.monotonic() - FORGET_EVERY
+    days = settings.museum_keep_days or math.inf
+    forgetting = Hourly(lambda: forget(store, settings.buckets, now=time.time(), days=days))
     for number in (signal.SIGINT, signal.SIGTERM) if every is not None else ():
         signal.signal(number, lambda *_: ended.set())
     while True:
@@ -117,9 +142,8 @@ def reconcile_command(context: click.Context, state: Path, as_json: bool, fix: b
                 found.append(one)
             status.looked()
             report(found, looked, fix=fix, as_json=as_json, once=every is None)
-            if every is not None and fix and time.monotonic() - forgotten >= FORGET_EVERY:
-                forget(store, settings.buckets, now=time.time(), days=settings.museum_keep_days or math.inf)
-                forgotten = time.monotonic()
+            if every is not None and fix:
+                forgetting.go_on()
         except MuseumError as error:
             click.echo(printable(f"cannot look now: {error}"), err=True)
             if every is None:

@@ -11,8 +11,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
-STILL = 1800.0
-"""Seconds without an object, beside the pause between two looks, after which it is stuck: to erase a day's queries takes less."""
+STILL = 600.0
+"""Seconds without an object, beside the pause between two looks, after which it is stuck."""
 LOOKED = Gauge(
     "museum_sweep_last_look_timestamp_seconds", "When the last whole look ended, in seconds since the epoch; 0: none yet."
 )

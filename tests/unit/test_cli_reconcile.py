@@ -152,3 +152,35 @@ def test_a_sweep_that_is_stuck_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked() == "503 Service Unavailable"
     command.Looked("queries", quiet=True, moved=status.moved)("queries")
     assert asked() == "200 OK"
+
+
+def test_old_queries_are_erased_beside_the_looks_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a large catalogue that takes as long as a look, and no lost query waits for it; a run that failed is repeated."""
+    begun, release, runs = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        runs.append(time.monotonic())
+        begun.set()
+        release.wait(10)
+        if len(runs) == 1:
+            raise Unavailable("s3", "away")
+
+    hourly = command.Hourly(work)
+    hourly.go_on()
+    assert begun.wait(5)
+    hourly.go_on()
+    assert len(runs) == 1
+    release.set()
+    deadline = time.monotonic() + 5
+    while len(runs) < 2:
+        assert time.monotonic() < deadline
+        hourly.go_on()
+        time.sleep(0.01)
+    assert hourly._running is not None
+    hourly._running.join()
+    hourly.go_on()
+    assert len(runs) == 2
+    monkeypatch.setattr(time, "monotonic", lambda: runs[1] + command.FORGET_EVERY + 60)
+    hourly.go_on()
+    hourly._running.join()
+    assert len(runs) == 3
