@@ -53,11 +53,12 @@ def drafted(sample: Sample, place: int, calibration: Calibration) -> dict[str, l
         ObjectHit(row=row_of(sample.records[other]), score=float(score), query_image=0)
         for other, score in zip(sample.near[place], sample.scores[place], strict=True)
     ]
-    if verdict(hits[0].score if hits else None, calibration, calibration.size).similar is False:
+    judged = verdict(hits[0].score if hits else None, calibration, calibration.size)
+    if judged.similar is False:
         return {}
     found = {hit.object: visible(sample.records[other], museum) for hit, other in zip(hits, sample.near[place], strict=True)}
     seen = {identity: record for identity, record in found.items() if record is not None}
-    return draft(neighbours_of(hits, seen, dict.fromkeys(seen, "")))
+    return draft(neighbours_of(hits, seen, dict.fromkeys(seen, ""), threshold=judged.threshold))
 
 
 def row_of(record: Record) -> IndexRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from functions.catalogue.calibration import Votes
@@ -20,6 +20,9 @@ SHOWN = 10
 TEMPERATURE = 0.05
 """Of the vote's weights: a neighbour 0.05 less alike counts e times less. Wu et al. 2018 (arXiv:1805.01978) weigh
 k-nearest-neighbour votes by exp(cosine / 0.07). Used where none was fitted to the collection."""
+UNHEARD = 0.01
+"""Weight, beside the nearest's, below which a neighbour offers nothing: the one record that has a field would be all of its vote,
+however little alike it is."""
 RUNNERS_UP = 3
 """Further classes that a vote names."""
 MAX_VALUES = 5
@@ -191,7 +194,8 @@ def draft(neighbours: Sequence[Neighbour]) -> dict[str, list[Offer]]:
 def whole(name: str, neighbours: Sequence[Neighbour]) -> list[Offer]:
     """Whole texts of single samples, ranked by likeness (its share of the vote) × completeness of the sample's record.
 
-    Of bare cosines, which lie within 0.1 of each other, the fuller record of a quite other thing would win.
+    Of bare cosines, which lie within 0.1 of each other, the fuller record of a quite other thing would win. Samples with one text
+    are one offer.
     """
     having = [one for one in neighbours if one.record.fields.get(name)]
     shares = weights([one.hit for one in having])
@@ -199,8 +203,16 @@ def whole(name: str, neighbours: Sequence[Neighbour]) -> list[Offer]:
         zip(having, shares, strict=True),
         key=lambda pair: (-pair[1] * pair[0].record.completeness, pair[0].hit.object),
     )
+    by_text: dict[str, list[tuple[Neighbour, float]]] = defaultdict(list)
+    for one, share in ranked:
+        by_text[plain(one.record.fields[name])].append((one, share))
     return [
-        Offer(value=one.record.fields[name], support=round(share, 4), sources=(one.source,)) for one, share in ranked[:MAX_VALUES]
+        Offer(
+            value=same[0][0].record.fields[name],
+            support=round(sum(share for _, share in same), 4),
+            sources=tuple(one.source for one, _ in same),
+        )
+        for same in list(by_text.values())[:MAX_VALUES]
     ]
 
 
@@ -235,11 +247,23 @@ def compared(name: str, value: str) -> str:
 
 
 def neighbours_of(
-    hits: Sequence[ObjectHit], records: Mapping[ObjectId, Record], record_keys: Mapping[ObjectId, str]
+    hits: Sequence[ObjectHit],
+    records: Mapping[ObjectId, Record],
+    record_keys: Mapping[ObjectId, str],
+    *,
+    threshold: float | None,
+    matched: Container[ObjectId] = (),
 ) -> list[Neighbour]:
-    """The shown hits whose record the searcher may see, best first."""
+    """The shown hits that a draft is made from, best first: similar ones whose record the searcher may see.
+
+    ``threshold``: score from which on anything is similar; ``None`` where that is not known. ``matched``: objects whose photo
+    shows the same thing, whatever their score.
+    """
+    shown = hits[:SHOWN]
+    least = max((hit.score for hit in shown), default=0.0) + TEMPERATURE * math.log(UNHEARD)
     return [
         Neighbour(hit=hit, record=records[hit.object], record_key=record_keys[hit.object])
-        for hit in hits[:SHOWN]
+        for hit in shown
         if hit.object in records
+        and (hit.object in matched or (hit.score >= least and (threshold is None or hit.score >= threshold)))
     ]

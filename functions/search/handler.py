@@ -80,7 +80,8 @@ def result_of(
         for identity, record in records([place_of(hit) for hit in hits[: catalogue.SHOWN]]).items()
         if (seen := visible(record, event.museum)) is not None
     }
-    neighbours = catalogue.neighbours_of(hits, shown, {hit.object: place_of(hit)[1] for hit in hits})
+    keys = {hit.object: place_of(hit)[1] for hit in hits}
+    neighbours = catalogue.neighbours_of(hits, shown, keys, threshold=judged.threshold, matched=matches)
     speak = judged.similar is not False
     spent = round((time.perf_counter() - started) * 1000, 1)
     return Result(

@@ -15,6 +15,7 @@ from functions.catalogue.hits import (
     Became,
     Neighbour,
     ObjectHit,
+    ObjectId,
     Offer,
     classify,
     draft,
@@ -159,7 +160,7 @@ def test_the_nearer_neighbours_value_has_more_support() -> None:
 
 
 def test_a_name_is_one_samples_whole_text_and_never_voted_on() -> None:
-    """Three records say "Монета"; the one full text is offered first, each with its one source."""
+    """Three records say "Монета", which is one offer; the one full text is offered before it."""
     full = {
         "Name": "Рубль 1725 г., «солнечный»",
         "Authors": "Монетный двор",
@@ -169,8 +170,9 @@ def test_a_name_is_one_samples_whole_text_and_never_voted_on() -> None:
     poor = [neighbour(f"poor{number}", 0.9, Name="Монета") for number in range(3)]
     offers = draft([*poor, neighbour("full", 0.89, **full)])["Name"]
     assert offers[0].value == full["Name"]
-    assert [one.value for one in offers[1:]] == ["Монета"] * 3
-    assert [[source.object_id for source in one.sources] for one in offers] == [["full"], ["poor0"], ["poor1"], ["poor2"]]
+    assert [one.value for one in offers[1:]] == ["Монета"]
+    assert [[source.object_id for source in one.sources] for one in offers] == [["full"], ["poor0", "poor1", "poor2"]]
+    assert sum(one.support for one in offers) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_fuller_record_of_a_quite_other_thing_does_not_win() -> None:
@@ -204,9 +206,25 @@ def test_records_that_the_searcher_may_not_see_contribute_nothing() -> None:
     """Whoever is not among the records given is no neighbour."""
     hits = [hit("seen", 0.9), hit("unseen", 0.95)]
     records = {("m", "seen"): Record(museum="m", object_id="seen", fields={"Name": "Ваза"})}
-    neighbours = neighbours_of(hits, records, {one.object: "key" for one in hits})
+    neighbours = neighbours_of(hits, records, {one.object: "key" for one in hits}, threshold=None)
     assert [one.hit.object for one in neighbours] == [("m", "seen")]
     assert [offer.value for offer in draft(neighbours)["Name"]] == ["Ваза"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "matched", "heard"),
+    [
+        (None, set(), ["near", "less"]),
+        (0.85, set(), ["near"]),
+        (0.85, {("m", "far")}, ["near", "far"]),
+    ],
+)
+def test_what_is_hardly_alike_offers_nothing(threshold: float | None, matched: set[ObjectId], heard: list[str]) -> None:
+    """The one record that has a field would be all of its vote; what shows the same thing is heard whatever its score."""
+    hits = [hit("near", 0.9), hit("less", 0.8), hit("far", 0.6)]
+    records = {one.object: Record(museum="m", object_id=one.object[1], fields={"Name": "x"}) for one in hits}
+    made = neighbours_of(hits, records, {one.object: "key" for one in hits}, threshold=threshold, matched=matched)
+    assert [one.hit.object[1] for one in made] == heard
 
 
 def test_no_neighbours_make_an_empty_draft() -> None:

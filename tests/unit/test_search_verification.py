@@ -158,7 +158,11 @@ def result_with(verify: Verify) -> Result:
     tail = Tail(compared=3, strangers=50, start=stretched(0.85), share=0.02, scale=0.01)
     calibration = Calibration(version=2, fingerprint="f" * 64, size=3, photos=3, objects=3, made_at=0.0, strangers=tail)
     known = Collection(size=3, calibration=calibration)
-    return decode(encode(result_of(query(), rows=rows, records=lambda _: {}, verify=verify, collection=lambda _: known)))
+    return decode(
+        encode(
+            result_of(query(), rows=rows, records=lambda _: {}, linked=lambda _: {}, verify=verify, collection=lambda _: known)
+        )
+    )
 
 
 def test_a_result_says_why_a_hit_is_first_and_leaves_its_score() -> None:
