@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -277,6 +277,13 @@ class GatewayWorld:
             self.forms.send(form, body)
         assert self.ask("POST", f"/api/queries/{begun['id']}/uploaded", {}, who=who).status == 202
         return cast(str, begun["id"])
+
+
+async def until(true: Callable[[], Any], seconds: float = 5.0) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.005)
 
 
 def worlds() -> Iterator[GatewayWorld]:

@@ -49,6 +49,8 @@ from functions.ports import ObjectInfo
 from functions.uploads import MAX_KEY
 
 ID = {"id": r"[A-Za-z0-9_-]{1,1500}"}
+BEGINNING = "\0"
+"""Before every object_id."""
 CHUNK = 50
 MOST_IMAGES = 200
 """Photos of one object that are shown."""
@@ -270,7 +272,8 @@ def page(parts: Parts, viewer: Identity, query: dict[str, Any]) -> Objects:
     limit = query.get("limit", LIMIT)
     found = candidates(parts, viewer.museum, query)
     items: list[ObjectShown] = []
-    looked, last = 0, ""
+    looked, last = 0, BEGINNING
+    out_of_turn = exactly(parts, viewer.museum, query) if "cursor" not in query else ""
 
     def read(one: tuple[str, Sequence[ObjectInfo] | None]) -> ObjectShown | None:
         seen = look(parts, viewer.museum, viewer.museum, *one)
@@ -284,7 +287,7 @@ def page(parts: Parts, viewer: Identity, query: dict[str, Any]) -> Objects:
             for (object_id, _), shown in zip(chunk, pool.map(read, chunk), strict=True):
                 if len(items) == limit:
                     return Objects(items=items, next=object_handle(viewer.museum, last))
-                last, looked = object_id, looked + 1
+                last, looked = last if object_id == out_of_turn else object_id, looked + 1
                 if shown is not None:
                     items.append(shown)
     more = next(found, None) is not None
@@ -294,7 +297,7 @@ def page(parts: Parts, viewer: Identity, query: dict[str, Any]) -> Objects:
 def candidates(parts: Parts, museum: str, query: dict[str, Any]) -> Iterator[tuple[str, Sequence[ObjectInfo] | None]]:
     """The objects that a list may have, after its cursor: object_id, and the photos where a listing has told them."""
     after = after_of(query.get("cursor"), museum)
-    if query.get("kind") == "drafts" or "batch" in query or "query" in query:
+    if of_drafts(query):
         cards = Cards(parts.store, parts.buckets, museum)
         if NEW_ID.fullmatch(query.get("query", "")):  # one draft at most, whose name says it
             one = rules.PREFIX + query["query"]
@@ -304,13 +307,27 @@ def candidates(parts: Parts, museum: str, query: dict[str, Any]) -> Iterator[tup
         for object_id in cards.ids(batch=query.get("batch"), after=after):
             yield object_id, None
         return
+    exact = exactly(parts, museum, query)
+    if exact and not after:
+        yield exact, None
     begin = f"{museum}/{quoted(after)}0" if after else ""  # "0" is next to "/": all keys of that object are passed over
     listed = parts.store.list(parts.buckets.catalogue, f"{museum}/", after=begin)
     for _, infos in groupby(listed, key=lambda info: info.key.split("/", 2)[1]):
         places = [(parse_catalogue(info.key, museum=museum), info) for info in infos]
         own = [(place, info) for place, info in places if not place.alone]
-        if own:
+        if own and own[0][0].object_id != exact:
             yield own[0][0].object_id, [info for place, info in own if place.kind == "photo"]
+
+
+def of_drafts(query: dict[str, Any]) -> bool:
+    """Whether a list is of drafts alone, newest first."""
+    return query.get("kind") == "drafts" or "batch" in query or "query" in query
+
+
+def exactly(parts: Parts, museum: str, query: dict[str, Any]) -> str:
+    """The object whose id is the number that is asked for: the first of its list, however many objects there are; else empty."""
+    number = "" if of_drafts(query) else str(query.get("number", ""))
+    return number if number and parts.store.head(parts.buckets.catalogue, record_key(museum, number)) is not None else ""
 
 
 def after_of(cursor: str | None, museum: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from functions.catalogue.handle import object_handle
+from functions.catalogue.keys import parse_query
 from functions.events import subject_of, topic
 from functions.gateway.call import Answer, Asked, Call, in_thread
 from functions.gateway.identity import Identity
@@ -88,6 +89,7 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
         scope=asked.scope if asked else "all",
         filter=asked.filter if asked else None,
         region=asked.region if asked else None,
+        root=root_of(known),
         said=said_of(known, viewer, parts),
         result=shown,
     )
@@ -116,6 +118,13 @@ def told_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Any]:
 def like_of(asked: Question | None) -> str | None:
     """The object that a query asks more like of."""
     return object_handle(*asked.exclude) if asked is not None and asked.exclude is not None else None
+
+
+def root_of(known: Known) -> str:
+    """The query that the photos were given with; keys of photos that came otherwise do not say."""
+    photos = known.asked.photos if known.asked is not None else ()
+    given_with = parse_query(photos[0], museum="", owner="").random if photos else ""
+    return given_with or known.id
 
 
 def said_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Verdict]:

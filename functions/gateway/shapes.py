@@ -217,6 +217,8 @@ class Snapshot(QueryShown, frozen=True, kw_only=True):
     scope: Scope
     filter: Filter | None
     region: Region | None
+    root: str
+    """The query that its photos were given with, itself or one of before: a draft of one is the draft of all."""
     said: dict[str, Literal["same", "different"]]
     """What its owner said of hits, by the object's id."""
     result: ResultShown | None

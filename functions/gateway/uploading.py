@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import secrets
+import threading
 import time
 
 from functions.bucket_events import Change, notification
@@ -224,9 +225,21 @@ def name_of(filename: str, content_type: str) -> str:
     return f"{stem.encode()[:MAX_NAME].decode(errors='ignore')}.{ending[:10]}"
 
 
-def new_id() -> str:
-    """A new query's id."""
-    return new_query_id(time.time_ns() // 1_000_000, secrets.token_hex(8))
+class Ids:
+    """Ids of new queries, each later than the one before: those of a batch come within a millisecond, and wait in their order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def new(self) -> str:
+        """One more."""
+        with self._lock:
+            self._last = max(time.time_ns() // 1_000_000, self._last + 1)
+            return new_query_id(self._last, secrets.token_hex(8))
+
+
+new_id = Ids().new
 
 
 def links_of(query: str) -> Links:

@@ -8,7 +8,7 @@ import {bar} from './hits.js';
 import {pieces, taken, unchanged} from './marks.js';
 import {changes, merged, way} from './merge.js';
 import {reducing} from './photos.js';
-import {classOf, codeText, nameOf, numberOf} from './records.js';
+import {classOf, codeText, isDraft, nameOf, numberOf} from './records.js';
 import {keep, pref} from './prefs.js';
 
 const SAVE_AFTER = 600;
@@ -728,9 +728,16 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     });
   }
 
-  async function ofNumber(number) {
-    const {items} = await api.get(`/objects${api.asked({number, kind: 'all', limit: 20})}`);
-    return items.filter((one) => one.own && !one.draft);
+  /** Imported objects with such a number, of the first page that has any: a page looks at some hundred objects. */
+  async function ofNumber(number, goOn) {
+    let cursor;
+    do {
+      const {items, next: more} = await api.get(`/objects${api.asked({number, kind: 'all', limit: 20, cursor})}`);
+      const found = items.filter((one) => one.own && !one.draft);
+      if (found.length) return found;
+      cursor = more;
+    } while (cursor && goOn());
+    return [];
   }
 
   async function chooseLink() {
@@ -740,10 +747,12 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       if (!number.value.trim()) { fill(found); return; }
       try {
         const typed = number.value.trim();
-        let imported = await ofNumber(typed);
+        const same = () => dialog.open && typed === number.value.trim();
+        fill(found, h('li', {class: 'soft'}, t('link.looking')));
+        let imported = await ofNumber(typed, same);
         const before = SHOWN_AS.map((key) => t(key, {number: ''})).find((text) => typed.toLowerCase().startsWith(text.toLowerCase()));
-        if (!imported.length && before) imported = await ofNumber(typed.slice(before.length));
-        if (typed !== number.value.trim()) return;
+        if (!imported.length && before) imported = await ofNumber(typed.slice(before.length), same);
+        if (!same()) return;
         fill(found, imported.length ? imported.map((one) => h('li', {}, h('button', {type: 'button', class: 'found-one', onclick: () => { linked = one.id; dialog.close(); moveLinked(); }}, h('strong', {}, nameOf(one.fields)), h('span', {class: 'soft'}, numberOf(one.fields, one))))) : h('li', {class: 'soft'}, t('link.none')));
       } catch (error) { fill(found, h('li', {class: 'bad'}, shell.why(error))); }
     };
@@ -767,7 +776,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** "It is this one": a draft that was begun belongs to that record. */
   function linkTo(hit) {
-    if (!saved) return;
+    if (!saved || isDraft(hit)) return;
     toast(t('link.ask', {number: numberOf(hit.record, hit.object)}), {action: t('card.link'), act: () => { linked = hit.object.id; moveLinked(); }});
   }
 

@@ -15,6 +15,9 @@ export function topName(top) {
   return top.name === '' ? t('history.gone') : nameOf({Name: top.name});
 }
 
+/** Whether a hit is a card that is being written. */
+export const isDraft = (hit) => hit.object.own && hit.object.object_id.startsWith('draft-');
+
 /** The number it is known by: КП, else the State Catalogue's, else the id in the museum's system. A draft is called one, but in a list of drafts. */
 export function numberOf(record, object) {
   const number = numbered(record);

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from functions.gateway import ahead
-from tests.gateway_world import GatewayWorld, worlds
-from tests.unit.test_gateway_progress import finish, until, waited
+from tests.gateway_world import GatewayWorld, until, worlds
+from tests.unit.test_gateway_progress import finish, waited
 
 world = pytest.fixture(worlds)
 

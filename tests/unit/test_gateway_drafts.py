@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from functions.gateway import drafts
 from functions.gateway.handles import object_handle
 from functions.gateway.spreadsheet import ENGLISH
 from functions.runtime.settings import Settings
-from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, worlds
+from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, until, worlds
 
 WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
 world = pytest.fixture(worlds)
@@ -510,10 +509,3 @@ def test_a_draft_says_when_it_is_found_by_its_photos(world: GatewayWorld) -> Non
     assert [name for name, _ in world.ask("GET", address).events] == ["result"]
     assert world.ask("GET", address, who="foreigner").code == (404, "not-found")
     assert world.ask("GET", f"/api/drafts/{world.record('vase')}/events").code == (404, "not-found")
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.005)

@@ -16,7 +16,7 @@ from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
 from functions.gateway.museums import Museum, Museums
 from functions.gateway.problems import Problem
-from tests.gateway_world import NORTH, SOUTH, GatewayWorld
+from tests.gateway_world import NORTH, SOUTH, GatewayWorld, until
 
 GIVEN = {"filename": "a.jpg", "content_type": "image/jpeg", "size": 5}
 
@@ -89,12 +89,12 @@ def test_streams_are_bounded_and_free_again_when_they_end(world: GatewayWorld) -
     async def three() -> tuple[int, int]:
         address = f"/api/queries/{query}/events"
         streams = [asyncio.create_task(world.asking("GET", address)) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: world.parts.watching.readers == 2)
         third = await world.asking("GET", address)
         streams[0].cancel()
         await asyncio.gather(streams[0], return_exceptions=True)
         fourth = asyncio.create_task(world.asking("GET", address))
-        await asyncio.sleep(0.05)
+        await until(lambda: world.parts.watching.readers == 2)
         open_now = world.parts.watching.readers
         for one in (streams[1], fourth):
             one.cancel()

@@ -13,6 +13,7 @@ import pytest
 from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import photo_key, record_key
 from functions.events import upload_id
+from functions.gateway import objects
 from functions.outcome import Outcome, write
 from functions.ports import ObjectInfo
 from tests.gateway_world import NORTH, PEOPLE, SOUTH, XSS, GatewayWorld, worlds
@@ -441,6 +442,19 @@ def test_a_list_is_narrowed_by_class_number_and_name(world: GatewayWorld) -> Non
     assert names(world, "name=" + quote("ВАЗА")) == ["1", "3"]
     assert names(world, "name=" + quote("счетн")) == ["2"]
     assert names(world, "name=" + quote("ваза") + "&class=13&number=" + quote("КП")) == ["1"]
+
+
+def test_an_object_is_found_at_once_by_its_id_however_many_there_are(
+    world: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the first of its list, and no page has it again; others with such a number follow."""
+    monkeypatch.setattr(objects, "LOOKED_AT", 2)
+    for object_id in ("a", "b", "c", "m-1", "m-10", "z"):
+        world.record(object_id, Name=object_id, **({"KPNumber": "m-1 bis"} if object_id == "b" else {}))
+    assert [one["object_id"] for one in world.ask("GET", "/api/objects?number=m-1&limit=1").json["items"]] == ["m-1"]
+    assert names(world, "number=m-1&limit=1") == ["m-1", "b", "m-10"]
+    assert names(world, "number=m-1&limit=100") == ["m-1", "b", "m-10"]
+    assert names(world, "number=m-1", who="foreigner") == []
 
 
 def test_a_list_of_drafts_has_the_newest_first(world: GatewayWorld) -> None:

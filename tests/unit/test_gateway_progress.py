@@ -14,10 +14,10 @@ from functions.catalogue.calibration import Verdict
 from functions.catalogue.keys import born
 from functions.errors import Unavailable
 from functions.events import subject_of, topic, upload_id
-from functions.gateway import stream
+from functions.gateway import stream, uploading
 from functions.gateway.queries import FORM_LIMIT, TURN_LIMIT
 from functions.results import Hit, Result, store_result
-from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, worlds
+from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, until, worlds
 
 world = pytest.fixture(worlds)
 
@@ -66,13 +66,6 @@ def follow(world: GatewayWorld, query: str, *steps: tuple[str, Any], who: str = 
         return await asyncio.wait_for(reading, 5)
 
     return world.run(both())
-
-
-async def until(true: Any, seconds: float = 5.0) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 def test_a_stream_has_each_stage_and_ends_with_the_result(world: GatewayWorld) -> None:
@@ -221,8 +214,9 @@ def test_a_second_reader_gets_the_stage_at_once(world: GatewayWorld) -> None:
         world.sockets.announce("query.embedded", topic(subject_of(key)))
         await until(lambda: world.parts.watching.stage(topic(subject_of(key))))
         asked = (await world.asking("GET", f"/api/queries/{begun['id']}")).json
-        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{begun['id']}/events"))
-        await asyncio.sleep(0.05)
+        told: list[Any] = []
+        reading = asyncio.create_task(world.asking("GET", f"/api/queries/{begun['id']}/events", answered=told))
+        await until(lambda: any(b"event: " in one.get("body", b"") for one in told))
         world.parts.end()
         return asked, (await reading).events
 
@@ -639,3 +633,22 @@ def test_results_are_json_that_a_page_can_show_as_text(world: GatewayWorld) -> N
     reply = world.ask("GET", f"/api/queries/{query}")
     assert reply.headers["content-type"] == "application/json"
     assert msgspec.json.decode(reply.body)["result"]["hits"][0]["record"]["Name"] == XSS
+
+
+def test_ids_of_one_moment_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is begun faster than a clock ticks, and the newest is first in a listing."""
+    monkeypatch.setattr(uploading.time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    made = [uploading.new_id() for _ in range(50)]
+    assert sorted(made, reverse=True) == made
+
+
+def test_a_query_of_the_same_photos_says_with_which_they_were_given(world: GatewayWorld) -> None:
+    """Its draft is theirs: a card that was begun goes on when the search is narrowed, however often."""
+    first = world.queried(b"photo")
+    finish(world, first)
+    second = world.ask("POST", f"/api/queries/{first}/filter", {"scope": "mine"}).json["id"]
+    world.parts.admit_all()
+    finish(world, second)
+    part = {"left": 0.1, "top": 0.1, "width": 0.5, "height": 0.5}
+    third = world.ask("POST", f"/api/queries/{second}/crop", part).json["id"]
+    assert [world.ask("GET", f"/api/queries/{one}").json["root"] for one in (first, second, third)] == [first] * 3

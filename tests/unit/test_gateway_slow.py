@@ -19,8 +19,7 @@ from functions.gateway.call import Call, Table
 from functions.gateway.identity import Door
 from functions.gateway.stream import Look, Stream
 from functions.gateway.watching import Watched
-from tests.gateway_world import GatewayWorld, KnownTokens
-from tests.unit.test_gateway_progress import until
+from tests.gateway_world import GatewayWorld, KnownTokens, until
 
 MESSAGE = 200_000
 READERS = 5

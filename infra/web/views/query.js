@@ -5,7 +5,7 @@ import {button, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty, onEdge, outOfOrder, unchecked} from '../likeness.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
-import {nameOf, numberOf, picture, table} from '../records.js';
+import {isDraft, nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
 import {boxOf, crop, marked} from '../crop.js';
 import {card} from '../card.js';
@@ -214,7 +214,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const seconds = result.completed_at && snapshot.uploaded_at ? result.completed_at - snapshot.uploaded_at : null;
     stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)})].filter(Boolean).join(' · ');
     const like = alike();
-    const there = like ? null : catalogued(result);
+    const there = like ? null : lookedUp(result);
     title.textContent = t(!hits.length ? 'query.empty' : onEdge(result) ? 'query.edge' : nothing ? nothingHere() : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     const asks = drawStatus();
@@ -233,7 +233,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   /** The question whether it is catalogued, or what was answered; whether there is a question. */
   function drawStatus() {
     const {result} = snapshot;
-    const there = alike() ? null : catalogued(result);
+    const there = alike() ? null : lookedUp(result);
     const same = alike() ? null : hits.find((hit) => hit.object.own && !hit.gone && answerTo(hit) === 'same');
     const asks = Boolean(there) && !same && !answerTo(there.hit);
     place.classList.toggle('asks', asks);
@@ -244,13 +244,16 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   function write(result, there) {
     if (ended) return;
-    writer = card(cardPlace, {queryId: id, snapshot, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
+    writer = card(cardPlace, {queryId: snapshot.root || id, result, fields: fieldsTable, shell, changed, batch, draftId, next, openObject: (object) => shell.go(`${base}/o/${object}`)});
     if (there && place.classList.contains('asks')) writer.hold(true);
     changed('card', writer);
   }
 
   /** The object that this asks more like of. */
   const alike = () => (snapshot.like ? {id: snapshot.like, name: snapshot.filename} : null);
+
+  /** What looks catalogued; the card of these very photos is no news. */
+  const lookedUp = (result) => catalogued({...result, hits: result.hits.filter((hit) => !(hit.object.own && hit.object.object_id === `draft-${snapshot.root}`))});
 
   /** What she said of a hit: here, or on another machine. */
   function answerTo(hit) {
@@ -372,15 +375,18 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     fill(classIn, h('p', {class: `class-how ${how}`}, how === 'unsure' && icon('alert'), t(`class.${how}`)), h('ul', {class: 'votes'}, row(vote, true), (vote.runners_up || []).filter((one) => one.confidence >= LEAST_SHARE).slice(0, 3).map((one) => row(one, false))));
   }
 
+  /** What a hit is called in a sentence: a draft by its name, since there are many. */
+  const called = (hit) => (isDraft(hit) ? t('object.draft_named', {name: nameOf(hit.record)}) : numberOf(hit.record, hit.object));
+
   /** What a screen reader says of it. */
   function asked({hit, kind}) {
-    return kind === 'near' ? t('same.near_said', {number: numberOf(hit.record, hit.object)}) : t('same.said', {name: nameOf(hit.record)});
+    return kind === 'near' ? t('same.near_said', {number: called(hit)}) : t('same.said', {name: nameOf(hit.record)});
   }
 
   function banner(there) {
     const {hit, kind} = there;
     const number = numberOf(hit.record, hit.object);
-    const text = t(`same.${kind}_text`, {number, name: nameOf(hit.record), p: chance(hit.relation?.probability ?? 0)});
+    const text = t(`same.${kind}_text`, {number: called(hit), name: nameOf(hit.record), p: chance(hit.relation?.probability ?? 0)});
     const answer = (is) => answered(is, there);
     fill(status, h('div', {class: 'same', role: 'group', 'aria-labelledby': `same-${id}`},
       h('a', {class: 'same-pic', href: `#/${base}/o/${hit.object.id}`, 'aria-label': t('hit.compare')}, picture(hit.image, '320')),
@@ -414,12 +420,12 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   }
 
   function sameNote(hit) {
-    return h('div', {class: 'note good'}, icon('check'), h('div', {}, h('p', {}, t('same.is', {number: numberOf(hit.record, hit.object)})),
+    return h('div', {class: 'note good'}, icon('check'), h('div', {}, h('p', {}, t(isDraft(hit) ? 'same.is_draft' : 'same.is', {number: called(hit)})),
       h('div', {class: 'row'}, h('a', {class: 'button small', href: `#/o/${hit.object.id}`}, t('same.open')), againButton(hit))));
   }
 
   function differentNote(hit) {
-    return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('same.is_not', {number: numberOf(hit.record, hit.object)})), h('div', {class: 'row'}, againButton(hit))));
+    return h('div', {class: 'note'}, icon('info'), h('div', {}, h('p', {}, t('same.is_not', {number: called(hit)})), h('div', {class: 'row'}, againButton(hit))));
   }
 
   function againButton(hit) {
