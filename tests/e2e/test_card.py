@@ -436,6 +436,52 @@ def test_a_record_is_linked_by_the_number_that_the_page_shows(registrar: Person)
     expect(registrar.page.locator("dialog")).to_have_count(0)
 
 
+def test_a_record_far_behind_in_a_large_catalogue_is_found_too(registrar: Person) -> None:
+    """A page of a list looks at some hundred objects: the question goes on to the next until it has one."""
+    registrar.found(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    registrar.value("TypologyGK").select_option(things.COIN)
+    registrar.saved()
+    registrar.button("card.check").click(timeout=WAIT)
+    registrar.button("card.link").click(timeout=WAIT)
+    asked: list[str] = []
+
+    def nothing_yet(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) < 3:
+            route.fulfill(json={"items": [], "next": "bm9ydGgvYQ"})
+        else:
+            route.continue_(url=route.request.url.replace("&cursor=bm9ydGgvYQ", ""))
+
+    registrar.page.route("**/api/objects?*number=*", nothing_yet)
+    registrar.page.get_by_label(registrar.t("link.number")).fill("КП-1103")
+    expect(registrar.page.locator("dialog[open] .found-one")).to_contain_text("КП-1103", timeout=WAIT)
+    assert ["cursor=" in url for url in asked] == [False, True, True]
+
+
+def test_a_card_that_was_begun_goes_on_when_the_search_is_narrowed(registrar: Person) -> None:
+    """It is of the same photos; nothing is asked of itself, which is found by them, for a part of them is no other object."""
+    query = registrar.found(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Моя монета")
+    registrar.saved()
+    mine = draft_of(registrar.museum, query)["id"]
+
+    def findable() -> bool | None:
+        images = registrar.museum.ask("GET", f"/objects/{mine}")[1]["images"]
+        return all(one["findable"] for one in images) or None if images else None
+
+    wait_for("the card to be findable", findable, seconds=30)
+    narrowed = registrar.museum.ask("POST", f"/queries/{query}/filter", {"scope": "mine"})[1]["id"]
+    registrar.go(f"q/{narrowed}")
+    registrar.result()
+    expect(registrar.value("Name")).to_have_value("Моя монета")
+    expect(registrar.main.locator(".same")).to_have_count(0)
+    registrar.value("Name").fill("Моя монета, 25 центов")
+    registrar.saved()
+    assert draft_of(registrar.museum, query)["id"] == mine
+    assert not [one for one in registrar.museum.drafts() if one["draft"]["query"] == narrowed]
+
+
 def test_a_printed_card_is_a_table_with_its_photos(registrar: Person) -> None:
     """On two pages at most: what is filled in, and no form."""
     query = registrar.found(things.photo(things.NEW_COIN))

@@ -140,6 +140,22 @@ def test_a_photo_all_but_the_same_is_asked_about_without_a_calibration(person: P
     expect(person.main.locator(".check-note")).to_be_hidden()
 
 
+def test_a_card_of_hers_is_called_one(registrar: Person) -> None:
+    """It is no record of the catalogue: she goes on with it, and it cannot be linked to."""
+    query = registrar.museum.searched(things.seen_again(things.KNOWN_TOOL))
+    drafted = {"duplicate": None, "relation": None, "class_code": 13, "score": 0.97, "record": {"Name": "Ваза"}}
+
+    def hits(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first = {**found[0], **drafted, "object": {**found[0]["object"], "object_id": "draft-1", "own": True}}
+        return [first, *({**one, "duplicate": False, "relation": None} for one in found[1:])]
+
+    registrar.told(query, said={}, hits=hits)
+    named = registrar.t("object.draft_named", name="Ваза")
+    expect(registrar.main.locator(".same")).to_contain_text(registrar.t("same.near_text", number=named))
+    registrar.button("same.same").first.click()
+    expect(registrar.main.locator(".note.good")).to_contain_text(registrar.t("same.is_draft", number=named))
+
+
 def test_that_nothing_can_tell_what_is_catalogued_is_said(registrar: Person) -> None:
     """In one quiet line under the results; where the check is set up there is none."""
     query = registrar.museum.searched(things.seen_again(things.KNOWN_TOOL))
