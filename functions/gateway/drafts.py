@@ -292,10 +292,16 @@ class Exported:
 
 
 def exported(parts: Parts, who: Identity, batch: str | None, cursor: str | None) -> Exported:
-    """Drafts with the numbers of the records that their values are from, newest first. Raises ``Problem``."""
+    """Drafts with the numbers of the records that their values are from. Raises ``Problem``.
+
+    Pages go from the newest; a batch's page has them as they were given, as she has them on her table.
+    """
     after = after_of(cursor, who.museum)
     ids = list(islice(Cards(parts.store, parts.buckets, who.museum).ids(batch=batch, after=after), EXPORTED + 1))
     more, ids = len(ids) > EXPORTED, ids[:EXPORTED]
+    last = ids[-1] if ids else ""
+    if batch is not None:
+        ids.reverse()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda object_id: look(parts, who.museum, who.museum, object_id), ids)
         seen = [one for one in found if one is not None and one.card is not None]
@@ -303,7 +309,7 @@ def exported(parts: Parts, who: Identity, batch: str | None, cursor: str | None)
         samples = dict(zip(handles, pool.map(lambda handle: number_of(parts, who, handle), handles), strict=True))
     return Exported(
         cards=[(one, sources_of(one, samples)) for one in seen],
-        next=object_handle(who.museum, ids[-1]) if more else None,
+        next=object_handle(who.museum, last) if more else None,
     )
 
 

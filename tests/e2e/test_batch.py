@@ -347,6 +347,7 @@ def test_a_batch_is_copied_as_a_table(registrar: Person) -> None:
     assert len(rows) == 1
     assert "протокол 7" in rows[0].split("\t")
     assert len(head.split("\t")) == len(rows[0].split("\t"))
+    assert (head.split("\t")[0], rows[0].split("\t")[0]) == (registrar.t("batch.object"), "b1")
 
 
 def test_a_batch_is_gone_on_with_on_another_machine(registrar: Person) -> None:

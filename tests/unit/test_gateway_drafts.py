@@ -350,7 +350,7 @@ def test_a_batch_is_given_out_as_a_spreadsheet(world: GatewayWorld) -> None:
     titles = [cell.value for cell in cards[1]]
     assert titles[:5] == ["Фото", "Черновик", "Состояние", "№ по Книге поступлений", "Наименование"]
     rows = {row[1].value: dict(zip(titles, row, strict=True)) for row in cards.iter_rows(min_row=2)}
-    assert set(rows) == {first["object_id"], second["object_id"]}
+    assert list(rows) == [first["object_id"], second["object_id"]], "as they were given"
     shown = rows[first["object_id"]]
     assert shown["Наименование"].value == '=HYPERLINK("http://x")'
     assert shown["Краткое описание"].value == XSS

@@ -349,10 +349,12 @@ export function show(main, params, shell) {
     try {
       const fields = await table();
       const settings = await api.settings().catch(() => ({}));
-      const names = ordered(fields.list.map((field) => field.name), settings.copy_order, pref('copy.only', false));
-      const cards = items().map((one) => draftOf(one.id)).filter(Boolean);
+      const only = pref('copy.only', false);
+      const names = ordered(fields.list.map((field) => field.name), settings.copy_order, only);
+      const cards = items().filter((one) => draftOf(one.id));
       if (!cards.length) { toast(t('batch.no_drafts')); return; }
-      const rows = [names.map((name) => fields.label(name)).join('\t'), ...cards.map((one) => asText(one.fields, names, {...fields, form: 'cells'}))];
+      const row = (what, cells) => (only ? cells : `${what}\t${cells}`);
+      const rows = [row(t('batch.object'), names.map((name) => fields.label(name)).join('\t')), ...cards.map((one) => row(nameOfItem(one).replace(/\s+/g, ' '), asText(draftOf(one.id).fields, names, {...fields, form: 'cells'})))];
       await copy(rows.join('\n'), t('batch.cards', {n: cards.length}));
     } catch (error) { shell.failed(error); }
   }
