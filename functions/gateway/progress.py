@@ -63,7 +63,7 @@ def calls(parts: Parts) -> list[Call]:
 
 def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHOWN) -> Snapshot:
     """A query as it stands. Reads records where more than ten hits are asked for, or the result is older than a minute."""
-    asked, result = known.asked, known.result
+    result = known.result
     status, stage = standing(known, parts.watching)
     if result is not None:
         parts.recent.add(result)
@@ -86,9 +86,6 @@ def snapshot_of(known: Known, viewer: Identity, parts: Parts, *, hits: int = SHO
         ahead=parts.ahead.of(known, parts.queries(viewer), parts.watching) if stage == "waiting" else None,
         code=result.code if result else None,
         step=result.step if result else None,
-        scope=asked.scope if asked else "all",
-        filter=asked.filter if asked else None,
-        region=asked.region if asked else None,
         root=root_of(known),
         said=said_of(known, viewer, parts),
         result=shown,
@@ -112,6 +109,9 @@ def told_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Any]:
         "batch": known.batch,
         "of": asked.of if asked else None,
         "like": like_of(asked),
+        "scope": asked.scope if asked else "all",
+        "filter": asked.filter if asked else None,
+        "region": asked.region if asked else None,
     }
 
 

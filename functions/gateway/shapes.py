@@ -198,6 +198,9 @@ class QueryShown(Said, frozen=True, kw_only=True):
     """The query whose photos these are."""
     like: str | None
     """The object that this asks more like of."""
+    scope: Scope
+    filter: Filter | None
+    region: Region | None
 
 
 class Snapshot(QueryShown, frozen=True, kw_only=True):
@@ -214,9 +217,6 @@ class Snapshot(QueryShown, frozen=True, kw_only=True):
     came. In a queue it never rises. ``null`` where it is not known."""
     code: str | None
     step: str | None
-    scope: Scope
-    filter: Filter | None
-    region: Region | None
     root: str
     """The query that its photos were given with, itself or one of before: a draft of one is the draft of all."""
     said: dict[str, Literal["same", "different"]]

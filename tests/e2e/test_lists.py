@@ -46,6 +46,7 @@ def test_a_search_is_erased_with_those_of_its_photos(person: Person, museum: Mus
     person.go("history")
     rows = person.main.locator(".rowline:not(.ghost)")
     expect(rows.filter(has_text="часть.jpg")).to_have_count(2, timeout=WAIT)
+    expect(rows.filter(has_text=person.t("chip.region"))).to_have_count(1)
     rows.filter(has=person.page.locator(f'a[href="#/q/{query}"]')).get_by_role("button").click()
     expect(person.page.locator("dialog.ask")).to_contain_text(person.t("history.delete_why"))
     person.button("delete.yes").click()

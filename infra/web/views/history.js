@@ -3,7 +3,8 @@
 import * as api from '../api.js';
 import {button, confirmed, fill, h, icon, say, toast} from '../dom.js';
 import {moment, score, t} from '../i18n.js';
-import {picture, topName} from '../records.js';
+import {limitsOf} from '../limits.js';
+import {picture, table, topName} from '../records.js';
 
 export function show(main, params, shell) {
   let cursor = null;
@@ -16,11 +17,11 @@ export function show(main, params, shell) {
   async function page(first = false) {
     more.disabled = true;
     try {
-      const {items, next} = await api.get(`/queries${api.asked({limit: 30, cursor})}`);
+      const [{items, next}, fields] = await Promise.all([api.get(`/queries${api.asked({limit: 30, cursor})}`), table()]);
       if (closed) return;
       if (first) fill(list);
       const from = list.children.length;
-      list.append(...items.map(line));
+      list.append(...items.map((one) => line(one, fields)));
       cursor = next;
       more.hidden = !next;
       list.setAttribute('aria-busy', 'false');
@@ -32,12 +33,12 @@ export function show(main, params, shell) {
     } finally { more.disabled = false; }
   }
 
-  function line(one) {
+  function line(one, fields) {
     const name = one.top ? topName(one.top) : t(one.status === 'completed' ? 'work.nothing' : `status.${one.status}`);
     const row = h('li', {class: 'rowline'},
       h('span', {class: 'thumb'}, picture(one.photos?.[0], '320', {loading: 'lazy'})),
       h('span', {class: 'rowline-text'}, h('a', {class: 'cover', href: `#/q/${one.id}`}, name),
-        h('span', {class: 'soft small'}, [(one.uploaded_at || one.created) && moment(one.uploaded_at || one.created), one.filename, one.batch && t('history.batch', {name: one.batch})].filter(Boolean).join(' · '))),
+        h('span', {class: 'soft small'}, [(one.uploaded_at || one.created) && moment(one.uploaded_at || one.created), one.filename, ...limitsOf(one, fields), one.batch && t('history.batch', {name: one.batch})].filter(Boolean).join(' · '))),
       one.top ? h('span', {class: 'num soft', title: t('hit.score')}, score(one.top.score)) : null,
       one.status !== 'completed' && h('span', {class: `tag status-${one.status}`}, t(`status.${one.status}`)),
       one.top?.image ? h('span', {class: 'thumb small-thumb'}, picture(one.top.image, '320', {loading: 'lazy'})) : h('span', {class: 'thumb small-thumb none'}),

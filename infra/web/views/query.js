@@ -2,8 +2,9 @@
 
 import * as api from '../api.js';
 import {button, fill, h, icon, painted, say, toast} from '../dom.js';
-import {chance, has, listed, moment, number, percent, t} from '../i18n.js';
+import {chance, has, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty, onEdge, outOfOrder, unchecked} from '../likeness.js';
+import {FIRST_YEAR, LAST_YEAR, limitsOf} from '../limits.js';
 import {bar, hitCard, showHits, skeletons} from '../hits.js';
 import {isDraft, nameOf, numberOf, picture, table} from '../records.js';
 import {compare} from '../compare.js';
@@ -18,8 +19,6 @@ import {SCOPES} from './search.js';
 const SHOWN = 10;
 const STORED = 100;
 const LEAST_SHARE = 0.01;  // of the class's votes: less says nothing
-const FIRST_YEAR = -10000;
-const LAST_YEAR = 9999;
 const EVERYTHING = {scope: 'all', classes: [], museums: [], period: null};
 
 export function show(main, params, shell) {
@@ -184,21 +183,10 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   }
 
   function drawChips() {
-    const {scope, filter, region} = snapshot;
-    const texts = [];
     const like = alike();
-    if (like) texts.push(t('chip.like', {name: like.name}));
-    if (region) texts.push(t('chip.region'));
-    if (scope && scope !== 'all') texts.push(t(`scope.${scope}`));
-    if (filter?.classes?.length && fieldsTable) texts.push(listed(filter.classes.map((code) => fieldsTable.className(code))));
-    if (filter?.museums?.length) texts.push(listed(filter.museums));
-    if (filter?.period) {
-      const [first, last] = filter.period;
-      const key = first === FIRST_YEAR ? 'chip.until' : last === LAST_YEAR ? 'chip.since' : 'chip.period';
-      texts.push(t(key, {from: String(first).replace('-', '−'), to: String(last).replace('-', '−')}));
-    }
+    const texts = [like && t('chip.like', {name: like.name}), ...limitsOf(snapshot, fieldsTable)].filter(Boolean);
     fill(chips, texts.map((text) => h('span', {class: 'chip'}, text)),
-      texts.length > (region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow(EVERYTHING)}));
+      texts.length > (snapshot.region ? 1 : 0) + (like ? 1 : 0) && button(t('chip.clear'), {kind: 'quiet small', icon: 'x', onclick: () => narrow(EVERYTHING)}));
   }
 
   function finish() {
