@@ -103,8 +103,15 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function start() {
     return watch(id, {
       state, link: bars.link, quiet: (seconds) => { if (!sending.stateOf(id) || sending.stateOf(id).done) quiet(seconds); },
-      gone: () => fill(place, h('section', {class: 'empty'}, icon('search'), h('h1', {tabindex: '-1'}, t('query.gone')), h('p', {}, t('query.gone_why')), h('a', {class: 'button primary', href: '#/'}, t('query.new')))),
+      gone: vanished,
     });
+  }
+
+  function vanished() {
+    bars.close();
+    fill(place, h('section', {class: 'empty'}, icon('search'), h('h1', {tabindex: '-1'}, t('query.gone')), h('p', {}, t('query.gone_why')), h('a', {class: 'button primary', href: '#/'}, t('query.new'))));
+    if (heading === 'h1') shell.title(t('query.gone'));
+    say(t('query.gone'));
   }
 
   function quiet(seconds) {
