@@ -863,11 +863,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     renewed(data, etag) { if (saved && !saving) join(data, etag, saved); },
     get draft() { return saved?.id; },
     get state() { return saved ? state : 'none'; },
-    /** Where work begins: at what is offered, else at what is to be confirmed or written; in a worklist, whose keys are letters, never in a field. */
+    /** Where work begins: at what is offered, else at what is to be confirmed or written; at the heading of a card that is done. What is begun is waited for. In a worklist, whose keys are letters, never in a field. */
     focus() {
-      if (!allButton.hidden && !allButton.disabled) allButton.focus();
+      if (!begun && (draftId || pref(`draft.${queryId}`))) { ready.then(() => { if (!closed && !node.contains(document.activeElement)) this.focus(); }); return; }
+      if (saved && state !== 'draft') title.focus({preventScroll: true});
+      else if (!allButton.hidden && !allButton.disabled) allButton.focus();
       else if (held) title.focus();
-      else if (saved && state !== 'linked') checkButton.focus({preventScroll: true});
+      else if (saved) checkButton.focus({preventScroll: true});
       else if (batch) title.focus({preventScroll: true});
       else rows[fields.list[0].name].input.focus({preventScroll: true});
     },
