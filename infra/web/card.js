@@ -325,11 +325,14 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     say(fields.shown(name, list[at[name]].value));
   }
 
+  /** What an undo brings back. */
+  const kept = () => ({values: {...values}, sources: {...sources}, sure: [...sure], state});
+
   function remember(name) {
     const now = Date.now();
-    if (name && last.name === name && now - last.at < ONE_TYPING) { last.at = now; return; }
+    if (name && last.name === name && state === 'draft' && now - last.at < ONE_TYPING) { last.at = now; return; }
     last = {name, at: now};
-    done.push({values: {...values}, sources: {...sources}, sure: [...sure]});
+    done.push(kept());
     if (done.length > 200) done.shift();
     undone = [];
   }
@@ -339,19 +342,23 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     sources = back.sources;
     sure = new Set(back.sure);
     last = {name: '', at: 0};
-    touched();
+    if (state === 'draft') state = back.state;
+    else fall(null);
+    render();
+    store();
+    later();
   }
 
   function undo() {
     if (!done.length || state === 'linked') return;
-    undone.push({values: {...values}, sources: {...sources}, sure: [...sure]});
+    undone.push(kept());
     put(done.pop());
     say(t('card.undone'));
   }
 
   function redo() {
     if (!undone.length || state === 'linked') return;
-    done.push({values: {...values}, sources: {...sources}, sure: [...sure]});
+    done.push(kept());
     put(undone.pop());
   }
 
@@ -424,19 +431,24 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     checkButton.focus({preventScroll: true});
   }
 
-  /** Take the offered fields of one sample. */
+  /** Whether she wrote or edited the field herself. */
+  const hers = (name) => Boolean(values[name]) && !unchanged(values[name], sources[name]?.value);
+
+  /** Take the offered fields of one sample, but for what she wrote. */
   function takeFrom(hit) {
     if (held || state === 'linked') return;
     remember('');
     let count = 0;
+    let left = 0;
     for (const [name, value] of Object.entries(hit.record || {})) {
       if (fields.byName[name]?.kind !== 'offered' || !value) continue;
       const text = valueOf(name, {value});
+      if (hers(name)) { left += 1; continue; }
       apply(name, text, {object: hit.object.id, value: text});
       count += 1;
     }
     touched();
-    toast(t('card.took', {n: count}), {action: t('card.undo'), act: undo});
+    toast([t('card.took', {n: count}), left && t('card.left', {n: left})].filter(Boolean).join('. '), {action: t('card.undo'), act: undo});
   }
 
   function takeClass(code) {
@@ -447,10 +459,22 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function touched(name) {
-    if (state === 'checked' || state === 'exported') state = 'draft';
-    if (name) { draw(name); renderRest(); } else render();
+    if (fall()) render();
+    else if (name) { draw(name); renderRest(); } else render();
     store();
     later();
+  }
+
+  /** A change makes a card that was checked a draft again: said, and undone together with the change. */
+  function fall(before = done.at(-1)) {
+    if (state !== 'checked' && state !== 'exported') return false;
+    toast(t(`card.fell.${state}`), {urgent: true, ...(before?.state === state && {action: t('card.undo'), act: () => backTo(before)})});
+    state = 'draft';
+    return true;
+  }
+
+  function backTo(before) {
+    while (state !== 'linked' && done.includes(before)) undo();
   }
 
   /** What else a change of one field moves. */
@@ -848,11 +872,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     renewed(data, etag) { if (saved && !saving) join(data, etag, saved); },
     get draft() { return saved?.id; },
     get state() { return saved ? state : 'none'; },
-    /** Where work begins: at what is offered, else at what is to be confirmed or written; in a worklist, whose keys are letters, never in a field. */
+    /** Where work begins: at what is offered, else at what is to be confirmed or written; at the heading of a card that is done. What is begun is waited for. In a worklist, whose keys are letters, never in a field. */
     focus() {
-      if (!allButton.hidden && !allButton.disabled) allButton.focus();
+      if (!begun && (draftId || pref(`draft.${queryId}`))) { ready.then(() => { if (!closed && !node.contains(document.activeElement)) this.focus(); }); return; }
+      if (saved && state !== 'draft') title.focus({preventScroll: true});
+      else if (!allButton.hidden && !allButton.disabled) allButton.focus();
       else if (held) title.focus();
-      else if (saved && state !== 'linked') checkButton.focus({preventScroll: true});
+      else if (saved) checkButton.focus({preventScroll: true});
       else if (batch) title.focus({preventScroll: true});
       else rows[fields.list[0].name].input.focus({preventScroll: true});
     },

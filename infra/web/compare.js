@@ -180,7 +180,7 @@ export function compare({photos, hit, objectId, threshold, shell, closed, same, 
       likeHref && h('a', {class: 'button', href: likeHref}, icon('like'), h('span', {}, t('hit.like'))),
       same && h('span', {class: 'row compare-answers'}, Object.values(answers))),
     same && answered,
-    h('p', {id: 'zoom-help', class: 'soft small'}, t('compare.help')),
+    h('p', {id: 'zoom-help', class: 'soft small'}, h('span', {class: 'no-touch'}, t('compare.help')), h('span', {class: 'only-touch'}, t('compare.touch'))),
     record);
 
   /** What she answered: the dialog stays, so that she sees it, and may answer anew. */

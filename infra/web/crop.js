@@ -68,7 +68,7 @@ export function crop(url, {search, closed, start: first}) {
   const area = h('div', {class: 'crop', onpointerdown: start, onpointermove: move, onpointerup: stop, onpointercancel: stop}, h('div', {class: 'crop-dark', 'aria-hidden': 'true'}, shade), frame);
   const photo = h('div', {class: 'crop-photo'}, image, area);
   const dialog = h('dialog', {class: 'cropper', 'aria-labelledby': 'crop-title'}, h('h2', {id: 'crop-title'}, t('crop.start')), photo,
-    h('p', {id: 'crop-help', class: 'small soft'}, t('crop.help')),
+    h('p', {id: 'crop-help', class: 'small soft'}, h('span', {class: 'no-touch'}, t('crop.help')), h('span', {class: 'only-touch'}, t('crop.touch'))),
     h('div', {class: 'row end'}, button(t('crop.cancel'), {onclick: () => dialog.close()}), button(t('crop.search'), {icon: 'search', kind: 'primary', onclick: () => done()})));
   const shape = () => { if (image.naturalWidth) photo.style.setProperty('--shape', image.naturalWidth / image.naturalHeight); };
   image.addEventListener('load', shape);

@@ -78,12 +78,21 @@ export function say(text, urgent = false) {
   regions[id] = setTimeout(() => { region.textContent = text; }, 60);
 }
 
-/** A note at the edge of the window that goes by itself; with an action it stays longer. */
-export function toast(text, {action, act, kind = ''} = {}) {
+/** Put a note in the place of one that says the same. */
+function renew(before, note) {
+  const focused = before.contains(document.activeElement);
+  before.replaceWith(note);
+  if (focused) note.querySelector('button')?.focus();
+}
+
+/** A note at the edge of the window that goes by itself; with an action it stays longer. What is said again stands once. */
+export function toast(text, {action, act, kind = '', urgent = kind === 'bad'} = {}) {
   const note = h('div', {class: `toast ${kind}`}, h('p', {}, text),
     action && button(action, {kind: 'quiet', onclick: () => { note.remove(); act(); }}));
-  document.getElementById('toasts').append(note);
-  say(text, kind === 'bad');
+  const same = [...document.getElementById('toasts').children].find((one) => one.firstChild.textContent === text);
+  if (same) renew(same, note);
+  else document.getElementById('toasts').append(note);
+  say(text, urgent);
   setTimeout(() => note.remove(), action ? 12000 : 6000);
   return note;
 }

@@ -79,9 +79,15 @@ export function chance(share) {
   return percent(Math.max(0.01, share));
 }
 
-export function bytes(size) {
+export function bytes(size, digits = 1) {
   if (size < 1e6) return t('unit.kb', {n: number(Math.max(1, Math.round(size / 1e3)))});
-  return t('unit.mb', {n: number(size / 1e6, 1)});
+  return t('unit.mb', {n: number(size / 1e6, digits)});
+}
+
+/** A size with as many digits as it takes to differ from `other`. */
+export function bytesBeside(size, other) {
+  const digits = [1, 2, 3, 4, 5].find((one) => bytes(size, one) !== bytes(other, one));
+  return bytes(size, digits ?? 6);
 }
 
 /** Milliseconds in seconds or minutes. */

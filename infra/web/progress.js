@@ -16,6 +16,7 @@ export function progress(acts) {
   let sent = null;
   let skew = 0;
   let frame = 0;
+  let closed = false;
   let said = '';
   const fillBar = h('i');
   const line = h('div', {class: 'progress', role: 'progressbar', 'aria-label': t('progress.label'), 'aria-valuemin': 0, 'aria-valuemax': 100}, fillBar);
@@ -61,6 +62,7 @@ export function progress(acts) {
   }
 
   function tick() {
+    if (closed) return;
     draw();
     frame = setTimeout(() => requestAnimationFrame(tick), 120);
   }
@@ -94,7 +96,7 @@ export function progress(acts) {
       offer(text, 'bad');
       say(text, true);
     },
-    close() { clearTimeout(frame); cancelAnimationFrame(frame); frame = -1; },
+    close() { closed = true; clearTimeout(frame); },
   };
 }
 

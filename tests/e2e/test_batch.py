@@ -507,3 +507,60 @@ def test_a_folder_of_many_photos_is_given_at_once(registrar: Person) -> None:
     names = registrar.main.locator(".worklist .work-name").all_text_contents()
     assert sorted(names) == [f"КП-{number:04}" for number in range(MANY)]
     assert registrar.page.evaluate("window.late") < 1000
+
+
+def test_an_object_that_is_done_has_the_focus_when_it_is_gone_back_to(registrar: Person) -> None:
+    """On its card's heading: no further Enter takes or checks anything there."""
+    museum, name = registrar.museum, unique("Назад")
+    done, new = (
+        museum.upload(things.photo(one), f"{at}.jpg", batch=name, wait=True) for at, one in enumerate(things.MORNING[:2])
+    )
+    for query in (done, new):
+        museum.result(query)
+    status, card = museum.ask("POST", "/drafts", {"query": done, "fields": {"Name": "Монета", "TypologyGK": "5"}})
+    assert status == 201, card
+    kind = {"content-type": "application/merge-patch+json", "if-match": "*"}
+    assert museum.ask("PATCH", f"/objects/{card['id']}", {"draft": {"state": "checked"}}, **kind)[0] == 200
+    registrar.go(f"batch/{quote(name)}/{new}")
+    expect(registrar.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    registrar.press("k")
+    expect(registrar.main.locator(".card .tag").first).to_have_text(registrar.t("state.checked"), timeout=WAIT)
+    expect(registrar.main.locator(".card h2").first).to_be_focused()
+    registrar.press("Enter")
+    registrar.saved()
+    expect(registrar.main.locator(".card .tag").first).to_have_text(registrar.t("state.checked"))
+    registrar.press("j")
+    expect(registrar.button("card.take_all")).to_be_focused()
+
+
+FIRST_LATE = """(part) => {
+  let first = true;
+  const late = (url) => {
+    const held = first && String(url).includes(part);
+    if (held) first = false;
+    return held;
+  };
+  const {fetch} = window;
+  window.fetch = async (url, more) => {
+    if (late(url)) await new Promise((done) => setTimeout(done, 2500));
+    return fetch(url, more);
+  };
+  const {open, send} = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, url) { this.late = late(url); open.call(this, method, url); };
+  XMLHttpRequest.prototype.send = function (body) { setTimeout(() => send.call(this, body), this.late ? 2500 : 0); };
+}"""
+"""The first call of an address that has ``part`` in it comes last."""
+
+
+@pytest.mark.parametrize("slow", ["/api/uploads", "s3", "hits=1"])
+def test_a_new_batch_opens_at_its_first_object(registrar: Person, slow: str) -> None:
+    """Also where the others are there before it: its form, its photo, or what is known of it comes late."""
+    registrar.go("batch")
+    registrar.page.evaluate(FIRST_LATE, registrar.museum.s3 if slow == "s3" else slow)
+    registrar.drop(*((f"КП-90{n}_1.jpg", "image/jpeg", things.photo(things.MORNING[n])) for n in range(3)))
+    registrar.page.get_by_label(registrar.t("batch.name")).fill(unique("Первый"))
+    registrar.button("batch.start").click()
+    works = registrar.main.locator(".worklist a")
+    expect(works).to_have_count(3, timeout=60_000)
+    expect(works.first).to_have_attribute("aria-current", "true", timeout=WAIT)
+    expect(registrar.main.locator("#batch-at")).to_have_text(registrar.t("card.of", i=1, n=3))

@@ -619,3 +619,71 @@ def test_without_anything_similar_a_card_is_filled_from_nothing(registrar: Perso
     expect(registrar.button("card.take_all")).to_have_count(0)
     registrar.value("Name").fill("Медведь плюшевый")
     stored(registrar.museum, query, Name="Медведь плюшевый")
+
+
+COVERED = """() => {
+  const one = document.activeElement;
+  if (!one.closest('#main')) return null;
+  const box = one.getBoundingClientRect();
+  const [left, right] = [Math.max(0, box.left), Math.min(innerWidth, box.right)];
+  const under = [box.top + 3, box.bottom - 3].map((y) => document.elementFromPoint((left + right) / 2, y));
+  const bars = '#top, header nav, .card-top, .card-foot';
+  return under.some((top) => top && top.closest(bars) && !top.closest(bars).contains(one)) ? one.outerHTML.slice(0, 120) : null;
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 450), (390, 844)])
+@pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
+def test_what_has_the_focus_is_never_under_a_bar(arrive: Arrive, width: int, height: int, key: str) -> None:
+    """At 200 % on a desk, and on a phone: neither the navigation nor the card's own top and foot cover it."""
+    registrar = arrive("ru", viewport={"width": width, "height": height})
+    registrar.found(things.photo(things.NEW_COIN))
+    expect(registrar.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    if key == "Shift+Tab":
+        registrar.button("card.check").focus()
+    covered = set()
+    for _ in range(90):
+        registrar.page.keyboard.press(key)
+        covered.add(registrar.page.evaluate(COVERED))
+    assert covered == {None}
+
+
+def test_what_is_said_again_stands_once(registrar: Person) -> None:
+    """And stays as long as if it were said now."""
+    registrar.found(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    registrar.saved()
+    for _ in range(3):
+        registrar.button("card.check").click()  # it has no class
+    expect(registrar.page.locator("#toasts .toast")).to_have_count(1)
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_card_that_is_a_draft_again_says_so(person: Person, exported: bool) -> None:
+    """Once, however much is typed; undone with what was typed."""
+    query = person.found(things.photo(things.NEW_COIN))
+    state = "exported" if exported else "checked"
+    person.button("card.take_all").click()
+    person.saved()
+    person.button("card.check").click()
+    person.button("review.yes").click()
+    wait_for("checked", lambda: draft_of(person.museum, query)["draft"]["state"] == "checked" or None, seconds=10)
+    if exported:
+        person.button("card.export").click()
+    wait_for(state, lambda: draft_of(person.museum, query)["draft"]["state"] == state or None, seconds=10)
+    before = person.value("Name").input_value()
+    person.value("Name").press("End")
+    person.value("Name").press_sequentially(", 2003")
+    toast = person.page.locator("#toasts .toast").filter(has_text=person.t(f"card.fell.{state}"))
+    expect(toast).to_have_count(1)
+    expect(person.page.locator("#assertive")).to_have_text(person.t(f"card.fell.{state}"))
+    expect(person.page.locator(".card .tag").first).to_have_text(person.t("state.draft"))
+    stored(person.museum, query, Name=f"{before}, 2003")
+    assert draft_of(person.museum, query)["draft"]["state"] == "draft"
+    person.value("Authors").fill("Она же")
+    expect(toast).to_have_count(1)
+    person.button("card.undo", within=toast).click()
+    expect(person.value("Name")).to_have_value(before)
+    expect(person.page.locator(".card .tag").first).to_have_text(person.t(f"state.{state}"))
+    stored(person.museum, query, Name=before)
+    wait_for(f"{state} again", lambda: draft_of(person.museum, query)["draft"]["state"] == state or None, seconds=10)

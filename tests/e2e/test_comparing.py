@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e import things
+from tests.e2e.conftest import Arrive
 from tests.e2e.person import WAIT, Person
 from tests.e2e.test_batch import begin, unique
 from tests.fixtures.stack import wait_for
@@ -298,3 +299,42 @@ def test_both_photos_have_the_same_room(registrar: Person) -> None:
     assert left
     assert right
     assert (left["width"], left["height"]) == (right["width"], right["height"])
+
+
+def test_a_sample_leaves_what_she_wrote(person: Person) -> None:
+    """Written or edited by her; how many were taken and left is said. Undone at once."""
+    person.found(things.seen_again(things.KNOWN_TOOL))
+    person.page.get_by_role("button", name=person.t("card.anyway")).click()
+    person.value("Name").fill("Ножовка по металлу")
+    said = person.museum.result(person.query)["result"]["hits"][0]["record"]
+    row = person.field("MaterialandTechnique")
+    row.get_by_role("button", name=person.t.like("card.take_named")).click()
+    person.value("MaterialandTechnique").press("End")
+    person.value("MaterialandTechnique").press_sequentially(", ржавчина")
+    edited = person.value("MaterialandTechnique").input_value()
+    dialog = opened(person)
+    person.button("compare.use", within=dialog).click()
+    expect(person.value("ShortDescription")).to_have_value(said["ShortDescription"])
+    expect(person.value("Name")).to_have_value("Ножовка по металлу")
+    expect(person.value("MaterialandTechnique")).to_have_value(edited)
+    toast = person.page.locator("#toasts .toast")
+    expect(toast).to_contain_text(person.t("card.left", n=2))
+    expect(toast).to_contain_text(person.t.like("card.took"))
+    person.button("card.undo", within=toast).click()
+    expect(person.value("ShortDescription")).to_have_value("")
+    expect(person.value("Name")).to_have_value("Ножовка по металлу")
+
+
+@pytest.mark.parametrize("touch", [True, False])
+def test_help_is_of_what_she_has_in_hand(arrive: Arrive, touch: bool) -> None:
+    """Fingers, or a mouse and keys."""
+    person = arrive("ru", has_touch=touch, is_mobile=touch, viewport={"width": 390, "height": 844})
+    person.found(things.seen_again(things.KNOWN_TOOL))
+    kinds = {"touch": touch, "help": not touch}
+    person.button("crop.start").click()
+    for kind, shown in kinds.items():
+        expect(person.page.get_by_text(person.t(f"crop.{kind}"))).to_be_visible(visible=shown)
+    person.button("crop.cancel").click()
+    dialog = opened(person)
+    for kind, shown in kinds.items():
+        expect(dialog.get_by_text(person.t(f"compare.{kind}"))).to_be_visible(visible=shown)

@@ -206,3 +206,28 @@ def test_the_order_in_which_a_card_is_copied_is_hers(registrar: Person) -> None:
         expect(labels.first).to_have_text(second or "")
     finally:
         registrar.museum.ask("PUT", "/settings", {"own": {}, "copy_order": []})
+
+
+def test_a_filter_of_drafts_is_there_when_she_comes_back(registrar: Person, museum: Museum) -> None:
+    """From a card, and after a reload: it stands in the address."""
+    for fields in ({"Name": "Пуговица", "TypologyGK": "13", "KPNumber": "88/1"}, {"Name": "Пуговица медная", "TypologyGK": "5"}):
+        assert museum.ask("POST", "/drafts", {"fields": fields})[0] == 201
+    registrar.go("drafts")
+    rows = registrar.main.locator(".rowline:not(.ghost)")
+    asked = {"#d-name": "пуговица", "#d-number": "88/1"}
+    for field, text in asked.items():
+        registrar.page.locator(field).press_sequentially(text)
+    chosen = {"#d-class": "13", "#d-state": "draft"}
+    for field, code in chosen.items():
+        registrar.page.locator(field).select_option(code)
+    expect(rows).to_have_count(1)
+    rows.get_by_role("link").click()
+    expect(registrar.main.locator("h1")).to_have_text("Пуговица", timeout=WAIT)
+    for come in (registrar.page.go_back, registrar.page.reload):
+        come()
+        expect(rows).to_have_count(1, timeout=WAIT)
+        for field, value in {**asked, **chosen}.items():
+            expect(registrar.page.locator(field)).to_have_value(value)
+        expect(registrar.page.locator("#d-class option")).not_to_have_count(2)
+    registrar.page.locator("#top nav a[href='#/drafts']").click()
+    expect(registrar.page.locator("#d-name")).to_have_value("")

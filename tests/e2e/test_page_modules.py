@@ -360,3 +360,11 @@ def test_a_call_is_repeated_where_it_is_a_matter_of_seconds(run: Run, wait: str,
         wait,
     )
     assert said == [asked, 429, "museum-quota"]
+
+
+@pytest.mark.parametrize(
+    ("size", "written"), [(40_020_000, "40.02 MB"), (40_000_300, "40.0003 MB"), (41_000_000, "41 MB"), (400_000, "400 KB")]
+)
+def test_a_size_that_is_too_large_is_seen_to_be(run: Run, size: int, written: str) -> None:
+    """With as many digits as it takes to differ from the limit."""
+    assert run("i18n", "(await m.load('en'), m.bytesBeside(v, 40e6))", size) == written

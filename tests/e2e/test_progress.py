@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e import things
@@ -145,3 +146,25 @@ def test_a_search_that_is_not_mine_is_not_there(person: Person) -> None:
     person.excused.append("404")
     person.go(f"q/{'0' * 28}")
     expect(person.main.locator("h1")).to_have_text(person.t("query.gone"), timeout=WAIT)
+    expect(person.page).to_have_title(f"{person.t('query.gone')} · {person.t('app.name')}")
+    expect(person.page.locator("#polite")).to_have_text(person.t("query.gone"))
+
+
+CUT = """() => [...document.querySelectorAll('.steps li')].filter((one) => {
+  const text = one.querySelector('span').getBoundingClientRect();
+  const {left, right} = one.parentElement.getBoundingClientRect();
+  return one.scrollWidth > one.clientWidth || text.left < left || text.right > right + 0.5;
+}).map((one) => one.textContent)"""
+
+
+@pytest.mark.parametrize("width", [1280, 1600, 900, 600])
+def test_the_names_of_the_steps_are_read_whole(arrive: Arrive, museum: Museum, width: int) -> None:
+    """In the language whose words are longer."""
+    person = arrive("ru", viewport={"width": width, "height": 800})
+    with held(museum.running, "search-interactive"):
+        person.go()
+        person.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
+        person.find()
+        expect(person.main.locator(".steps .now")).to_have_text(person.t("step.search"), timeout=WAIT)
+        assert person.page.evaluate(CUT) == []
+    person.result()

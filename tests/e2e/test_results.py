@@ -371,3 +371,29 @@ def test_a_draft_among_the_hits_is_called_one(person: Person) -> None:
     person.link("hit.compare", within=person.hits.first).click()
     expect(person.page.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
     expect(person.page.locator(".compare-name")).to_contain_text(said)
+
+
+def test_more_are_there_after_a_reload_and_for_who_comes_back(registrar: Person) -> None:
+    """At the place where she was."""
+    query = registrar.found(things.photo(things.NEW_COIN))
+    total = registrar.museum.result(query)["result"]["total"]
+    registrar.button("query.more", n=total - 10).click()
+    expect(registrar.hits).to_have_count(total)
+    registrar.hits.nth(total - 2).scroll_into_view_if_needed()
+    registrar.page.wait_for_function("() => history.state?.hits?.top === scrollY && scrollY > 0")
+    registrar.page.reload()
+    expect(registrar.hits).to_have_count(total, timeout=WAIT)
+    expect(registrar.hits.nth(total - 2)).to_be_in_viewport()
+    registrar.link("hit.compare", within=registrar.hits.nth(total - 2)).click()
+    expect(registrar.page.locator("dialog.compare")).to_be_visible()
+    registrar.page.keyboard.press("Escape")
+    expect(registrar.page.locator("dialog.compare")).to_have_count(0)
+    registrar.page.locator("#top nav a[href='#/history']").click()
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t("history.title"))
+    registrar.page.go_back()
+    expect(registrar.hits).to_have_count(total, timeout=WAIT)
+    expect(registrar.hits.nth(total - 2)).to_be_in_viewport()
+    registrar.go("history")
+    registrar.go(f"q/{query}")
+    registrar.result()
+    expect(registrar.hits).to_have_count(10)

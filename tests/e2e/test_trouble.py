@@ -156,3 +156,17 @@ def end_of(person: Person) -> None:
     """The result, by itself."""
     expect(person.main.locator(".hits")).to_have_attribute("aria-busy", "false", timeout=45_000)
     assert person.names()[0] == TOOL
+
+
+def test_offline_before_a_search_says_where_the_photos_are(registrar: Person) -> None:
+    """Here, as long as she stays; the next press sends them."""
+    registrar.go()
+    registrar.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
+    registrar.excused.extend(TROUBLE)
+    registrar.page.context.set_offline(True)
+    registrar.button("search.go").click()
+    expect(registrar.page.locator("#toasts")).to_have_text(registrar.t("search.offline"))
+    expect(registrar.main.locator(".tray img")).to_have_count(1)
+    registrar.page.context.set_offline(False)
+    registrar.find()
+    registrar.result()

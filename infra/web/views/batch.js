@@ -18,6 +18,7 @@ const FORM_SECONDS = 1200;
 const IN_A_FILE = 500;  // cards, as the gateway gives them out
 const LATER = 10e3;
 const ANSWERS = 100;  // that are asked for when a batch is opened
+const COMING = new Set(['kept', 'preparing', 'sending']);
 const DONE = new Set(['checked', 'exported', 'linked']);
 
 /** Save an export, however many files it is. `address(cursor)` is that of a part. */
@@ -43,6 +44,7 @@ export function show(main, params, shell) {
   const exported = (format, cursor) => `/drafts/export${api.asked({batch, format, lang, cursor})}`;
   const swaps = pref(`batch.swap.${batch}`, {});
   const watchers = new Map();
+  const fetching = new Set();  // queries whose photos are up, and which are asked for
   let current = null;
   let work = null;
   let closed = false;
@@ -62,7 +64,7 @@ export function show(main, params, shell) {
       h('div', {class: 'row tight batch-steps'}, button(t('batch.previous'), {icon: 'up', bare: true, onclick: () => step(-1), 'aria-keyshortcuts': 'Alt+PageUp'}), button(t('batch.next'), {icon: 'down', bare: true, onclick: () => step(1), 'aria-keyshortcuts': 'Alt+PageDown'}),
         h('span', {class: 'soft small num', id: 'batch-at'})), list), place)));
 
-  const unhear = hear(batch, (item) => { if (item?.dropped) queries.delete(item.dropped); if (item?.state === 'sent') fetchOne(item.id); drawSoon(); });
+  const unhear = hear(batch, (item) => { if (item?.dropped) queries.delete(item.dropped); if (item?.state === 'sent') fetchOne(item.id); else if (item && item.state !== 'sending' && !current && loaded) openWanted(); drawSoon(); });
   const warn = (event) => { if (runOf(batch)?.items.some((item) => item.state === 'sending' || (!item.safe && ['kept', 'preparing', 'held'].includes(item.state)))) event.preventDefault(); };
   window.addEventListener('beforeunload', warn);
   document.addEventListener('keydown', keys);
@@ -121,10 +123,12 @@ export function show(main, params, shell) {
 
   /** Its photos are up: ask until it is known, since without that nothing here watches it. */
   async function fetchOne(id) {
+    fetching.add(id);
     for (let attempt = 0; !closed; attempt += 1) {
       try {
         const found = await api.get(`/queries/${id}?hits=1`, {within: sending.STALLED});
         if (closed) return;
+        fetching.delete(id);
         queries.set(id, {...queries.get(id), ...found});
         drawSoon();
         if (!loaded) return;
@@ -132,7 +136,7 @@ export function show(main, params, shell) {
         if (!current) openWanted();
         return;
       } catch (error) {
-        if (error.code !== 'offline' && !(error.status >= 500)) { shell.failed(error); return; }
+        if (error.code !== 'offline' && !(error.status >= 500)) { fetching.delete(id); shell.failed(error); return; }
         await sending.reachable(Math.min(LATER, 1000 * 2 ** attempt));
       }
     }
@@ -264,10 +268,19 @@ export function show(main, params, shell) {
     }
   }
 
+  /** Whether an object that was given before another one is still on its way. */
+  function behind(found) {
+    const given = runOf(batch)?.items || [];
+    return given.some((item, place) => !queries.has(item.id) && (COMING.has(item.state) || fetching.has(item.id))
+      && (place < given.indexOf(found.item) || (found.item && item.id > found.id)));  // ids begin with time backwards
+  }
+
+  /** Open what the address names, else the first object that is not done. */
   function openWanted(wanted) {
     const all = items().filter((one) => one.query && !lost(one));
-    const found = all.find((one) => one.id === wanted) || all.find((one) => !finished(one) && isFinal(one.query)) || all.find((one) => !finished(one)) || all[0];
-    if (found) open(found.id, {focus: false});
+    const named = all.find((one) => one.id === wanted);
+    const found = named || all.find((one) => !finished(one)) || all[0];
+    if (found && (named || !behind(found))) open(found.id, {focus: false});
     else fill(place, h('div', {class: 'empty'}, icon('clock'), h('p', {}, t('batch.wait'))));
   }
 
@@ -278,7 +291,7 @@ export function show(main, params, shell) {
     current = id;
     pendingFocus = focus;
     const mine = shownId(id);
-    history.replaceState(null, '', `#/${base}/${id}`);
+    history.replaceState(focus ? null : history.state, '', `#/${base}/${id}`);
     work = workplace(place, {id: mine, shell, heading: 'h2', base: `${base}/${id}`, draftId: draftOf(id)?.id, batch: {name: batch, own: ownFields()}, changed: (what, value) => changed(id, what, value), next: () => step(1, true)});
     place.querySelector('.query-title')?.before(h('p', {class: 'work-of soft'}, nameOfItem(items().find((one) => one.id === id) || {})));
     draw();

@@ -151,7 +151,7 @@ export function show(main, params, shell) {
         await formPost(upload, photo, (bytes) => { going.textContent = `${photo.name} ${percent(bytes / photo.size)}`; });
         if (photo.preview && name) local.set(name, URL.createObjectURL(photo.preview));
         await refresh();
-      } catch (error) { shell.failed(error); }
+      } catch (error) { if (error.code === 'offline') toast(t('draft.offline', {name: photo.name}), {kind: 'bad'}); else shell.failed(error); }
     }
     going.textContent = '';
   }

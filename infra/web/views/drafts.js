@@ -12,10 +12,10 @@ export function show(main, params, shell) {
   let cursor = null;
   let closed = false;
   let turn = 0;
-  const name = h('input', {id: 'd-name', type: 'search', oninput: () => soon()});
-  const number = h('input', {id: 'd-number', type: 'search', oninput: () => soon()});
-  const cls = h('select', {id: 'd-class', onchange: () => page(true)}, h('option', {value: ''}, t('filter.any_class')));
-  const state = h('select', {id: 'd-state', onchange: () => page(true)}, h('option', {value: ''}, t('drafts.any_state')), STATES.map((one) => h('option', {value: one}, t(`state.${one}`))));
+  const name = h('input', {id: 'd-name', type: 'search', value: params.name || '', oninput: () => typed()});
+  const number = h('input', {id: 'd-number', type: 'search', value: params.number || '', oninput: () => typed()});
+  const cls = h('select', {id: 'd-class', onchange: () => chosen()}, h('option', {value: ''}, t('filter.any_class')), params.class && h('option', {value: params.class, selected: true}, params.class));
+  const state = h('select', {id: 'd-state', onchange: () => chosen()}, h('option', {value: ''}, t('drafts.any_state')), STATES.map((one) => h('option', {value: one, selected: one === params.state}, t(`state.${one}`))));
   const soon = debounced(() => page(true), 300);
   const labelled = (field, key) => h('div', {class: 'field-small'}, h('label', {for: field.id}, t(key)), field);
   const list = h('ol', {class: 'rows', 'aria-busy': 'true'}, Array.from({length: 8}, () => h('li', {class: 'rowline ghost', 'aria-hidden': 'true'}, h('span', {class: 'thumb'}), h('i'))));
@@ -23,8 +23,33 @@ export function show(main, params, shell) {
   fill(main, h('div', {class: 'listing'}, h('h1', {}, t('drafts.title')), h('p', {class: 'soft'}, t('drafts.lead')),
     h('div', {class: 'filters', role: 'search'}, labelled(name, 'drafts.name'), labelled(number, 'drafts.number'), labelled(cls, 'class.title'), labelled(state, 'drafts.state')),
     h('div', {class: 'row drafts-out', role: 'group', 'aria-labelledby': 'drafts-out'}, h('span', {class: 'soft', id: 'drafts-out'}, t('drafts.out')), ['xlsx', 'json'].map((format) => button(format.toUpperCase(), {icon: 'out', onclick: (event) => give(event.currentTarget, format)}))), list, h('p', {class: 'row center'}, more)));
-  table().then((fields) => cls.append(...fields.classes.map((one) => h('option', {value: one.code}, fields.className(one.code))))).catch(() => {});
+  table().then(nameClasses).catch(() => {});
   page(true);
+
+  function nameClasses(fields) {
+    const code = cls.value;
+    fill(cls, cls.options[0], fields.classes.map((one) => h('option', {value: one.code}, fields.className(one.code))));
+    cls.value = code;
+  }
+
+  /** What is asked for, in the address too: whoever comes back finds the same list. */
+  function note() {
+    history.replaceState(history.state, '', `#/drafts${api.asked({...wanted(), state: state.value})}`);
+  }
+
+  function wanted() {
+    return {class: cls.value, number: number.value.trim(), name: name.value.trim()};
+  }
+
+  function typed() {
+    note();
+    soon();
+  }
+
+  function chosen() {
+    note();
+    page(true);
+  }
 
   /** All drafts of the museum, also those that a filter hides: the gateway gives out all, or a batch. */
   async function give(pressed, format) {
@@ -37,12 +62,12 @@ export function show(main, params, shell) {
     more.disabled = true;
     if (first) cursor = null;
     try {
-      const {items, next} = await api.get(`/objects${api.asked({kind: 'drafts', class: cls.value, number: number.value.trim(), name: name.value.trim(), limit: 50, cursor})}`);
+      const {items, next} = await api.get(`/objects${api.asked({kind: 'drafts', ...wanted(), limit: 50, cursor})}`);
       if (closed || mine !== turn) return;
       if (first) fill(list);
       const from = list.children.length;
-      const wanted = items.filter((one) => one.draft && (!state.value || one.draft.state === state.value));
-      list.append(...wanted.map(line));
+      const found = items.filter((one) => one.draft && (!state.value || one.draft.state === state.value));
+      list.append(...found.map(line));
       cursor = next;
       more.hidden = !next;
       list.setAttribute('aria-busy', 'false');

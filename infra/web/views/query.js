@@ -1,7 +1,7 @@
 // One query: its photos, how far it is, and what was found.
 
 import * as api from '../api.js';
-import {button, fill, h, icon, painted, say, toast} from '../dom.js';
+import {button, debounced, fill, h, icon, painted, say, toast} from '../dom.js';
 import {chance, has, moment, number, percent, t} from '../i18n.js';
 import {catalogued, certainty, onEdge, outOfOrder, unchecked} from '../likeness.js';
 import {FIRST_YEAR, LAST_YEAR, limitsOf} from '../limits.js';
@@ -18,6 +18,7 @@ import {SCOPES} from './search.js';
 
 const SHOWN = 10;
 const STORED = 100;
+const SCROLLED = 200;  // ms after which the place is noted
 const LEAST_SHARE = 0.01;  // of the class's votes: less says nothing
 const EVERYTHING = {scope: 'all', classes: [], museums: [], period: null};
 
@@ -102,8 +103,15 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function start() {
     return watch(id, {
       state, link: bars.link, quiet: (seconds) => { if (!sending.stateOf(id) || sending.stateOf(id).done) quiet(seconds); },
-      gone: () => fill(place, h('section', {class: 'empty'}, icon('search'), h('h1', {tabindex: '-1'}, t('query.gone')), h('p', {}, t('query.gone_why')), h('a', {class: 'button primary', href: '#/'}, t('query.new')))),
+      gone: vanished,
     });
+  }
+
+  function vanished() {
+    bars.close();
+    fill(place, h('section', {class: 'empty'}, icon('search'), h('h1', {tabindex: '-1'}, t('query.gone')), h('p', {}, t('query.gone_why')), h('a', {class: 'button primary', href: '#/'}, t('query.new'))));
+    if (heading === 'h1') shell.title(t('query.gone'));
+    say(t('query.gone'));
   }
 
   function quiet(seconds) {
@@ -301,27 +309,43 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     hits = result.hits;
     const nothing = isFar(result);
     const total = result.total ?? hits.length;
+    const before = history.state?.hits?.id === id && history.state.hits;
     resultsTitle.textContent = isNothing(result) && hits.length ? t('query.nearest') : t('query.results');
     results.classList.toggle('nothing', nothing);
     orderNote.textContent = !nothing && outOfOrder(hits) ? t('query.order') : '';
-    if (nothing && hits.length) {
+    if (nothing && hits.length && !before) {
       const reveal = button(t('query.show_nearest', {n: hits.length}), {icon: 'down', onclick: () => { showHits(list, hits, optionsOf); under.classList.toggle('gone', total <= hits.length); list.querySelector('a')?.focus(); }});
       fill(list, h('li', {class: 'hits-hidden'}, reveal));
     } else showHits(list, hits, optionsOf);
     under.classList.remove('unseen');
-    under.classList.toggle('gone', nothing || total <= hits.length);
+    under.classList.toggle('gone', (nothing && !before) || total <= hits.length);
     moreButton.querySelector('span').textContent = t('query.more', {n: Math.min(STORED, total) - hits.length});
+    if (before && total > hits.length) all().then(() => { if (before.top > scrollY) scrollTo(0, before.top); }).catch(shell.failed);
     return true;
+  }
+
+  /** Keep in this entry of the browser's history that all are shown, and where she is in them: for a reload, and for who comes back. */
+  function noteHits() {
+    history.replaceState({...history.state, hits: {id, top: scrollY}}, '');
+  }
+  const scrolled = debounced(noteHits, SCROLLED);
+
+  async function all() {
+    const next = await api.get(`/queries/${id}?hits=${STORED}`);
+    if (ended) return;
+    const from = hits.length;
+    hits = next.result.hits;
+    list.append(...hits.slice(from).map((hit) => hitCard(hit, optionsOf(hit))));
+    under.classList.add('gone');
+    addEventListener('scroll', scrolled, {passive: true});
   }
 
   async function more() {
     moreButton.disabled = true;
     try {
-      const next = await api.get(`/queries/${id}?hits=${STORED}`);
       const from = hits.length;
-      hits = next.result.hits;
-      list.append(...hits.slice(from).map((hit) => hitCard(hit, optionsOf(hit))));
-      under.classList.add('gone');
+      await all();
+      noteHits();
       list.children[from]?.querySelector('a.cover, .hit-gone')?.focus();
       say(t('query.now_shown', {n: hits.length}));
     } catch (error) { shell.failed(error); } finally { moreButton.disabled = false; }
@@ -505,6 +529,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   function open(object) {
     if (dialog && dialog !== 'wanted') { dialog.close(); dialog = null; }
     wantedObject = object;
+    if (hits.length > SHOWN) noteHits();  // another entry, the same list
     if (!object) { dialog = null; return; }
     if (!snapshot?.result) { dialog = 'wanted'; return; }
     const hit = hits.find((one) => one.object.id === object) || null;
@@ -528,6 +553,8 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   return {open, title, card: () => writer, close() {
     ended = true;
+    removeEventListener('scroll', scrolled);
+    scrolled.cancel();
     stop();
     watcher.close();
     bars.close();

@@ -2,7 +2,7 @@
 
 import * as api from '../api.js';
 import {button, fill, h, icon, say, toast} from '../dom.js';
-import {bytes, moment, t} from '../i18n.js';
+import {bytes, bytesBeside, moment, t} from '../i18n.js';
 import {MAX_VIEWS, prepare, reducing, SIDE} from '../photos.js';
 import {keep, pref} from '../prefs.js';
 import {picture, topName} from '../records.js';
@@ -12,7 +12,7 @@ export const SCOPES = ['all', 'mine', 'others'];
 
 /** Why a file cannot be sent, and what to do. */
 export function problemOf(one) {
-  const values = {...one.values, size: bytes(one.values?.size || 0), limit: bytes(one.values?.limit || 0)};
+  const values = {...one.values, size: bytesBeside(one.values?.size || 0, one.values?.limit || 0), limit: bytes(one.values?.limit || 0)};
   if (one.problem === 'not-image') return t(`file.not-image.${one.values.what}`);
   return t(`file.${one.problem}`, values);
 }
@@ -169,7 +169,7 @@ export function show(main, params, shell) {
     } catch (error) {
       sending = false;
       go.disabled = false;
-      toast(shell.why(error), {kind: 'bad'});
+      toast(error.code === 'offline' ? t('search.offline') : shell.why(error), {kind: 'bad'});
     }
   }
 
