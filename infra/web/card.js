@@ -17,6 +17,9 @@ const LONG = new Set(['ShortDescription', 'Provenance', 'Condition']);
 const ASKS = new Set(['Name', 'ShortDescription']);
 const NEEDED = ['Name', 'TypologyGK'];  // of a card that is checked
 const WHOLE = new Set([...ASKS, 'CreationTime', 'CreationTimeStart', 'CreationTimeEnd']);  // texts and years, which are of one object or of none
+const FIRST = 'CreationTimeStart';
+const LAST = 'CreationTimeEnd';
+const YEAR = /^-?\d{1,4}$/;
 const SCROLLS = 100;  // signs: a longer text may be scrolled on a phone, also by keys
 const SHOWN_AS = ['object.kp', 'object.gk', 'object.inv', 'object.id'];  // what the page writes before a number
 const KINDS = ['offered', 'own', 'never'];
@@ -283,8 +286,9 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   function wrong(field, value) {
     if (!value) return '';
-    if (field.year && !/^-?\d{1,4}$/.test(value.trim())) return t('card.bad_year');
-    return '';
+    if (field.year && !YEAR.test(value.trim())) return t('card.bad_year');
+    const start = (values[FIRST] || '').trim();
+    return field.name === LAST && YEAR.test(start) && Number(start) > Number(value) ? t('card.bad_period') : '';
   }
 
   /** What is wrong with a value that the gateway warns of: none, years the wrong way round, or a code or class that there is not. */
@@ -460,7 +464,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   function touched(name) {
     if (fall()) render();
-    else if (name) { draw(name); renderRest(); } else render();
+    else if (name) { draw(name); if (name === FIRST) draw(LAST); renderRest(); } else render();
     store();
     later();
   }
