@@ -166,7 +166,7 @@ def everything(store: ObjectStore, buckets: Buckets) -> Iterator[Missing]:
 class Sweep:
     """Remembers what it has raised, so that a long queue is not made longer each minute, and what it need not read again.
 
-    A catalogue of 45 million takes most of an hour to list: queries, for which somebody waits, are looked at meanwhile too.
+    A catalogue of millions takes long to list: queries, for which somebody waits, are looked at meanwhile too.
     """
 
     def __init__(self, store: ObjectStore, buckets: Buckets, seen: Seen = unseen) -> None:

@@ -270,10 +270,10 @@ def draft_shown(card: rules.Draft) -> DraftShown:
 def page(parts: Parts, viewer: Identity, query: dict[str, Any]) -> Objects:
     """One page, of at most ``LOOKED_AT`` objects that were looked at."""
     limit = query.get("limit", LIMIT)
-    found = candidates(parts, viewer.museum, query)
+    exact = exactly(parts, viewer.museum, query)
+    found = candidates(parts, viewer.museum, query, exact)
     items: list[ObjectShown] = []
     looked, last = 0, BEGINNING
-    out_of_turn = exactly(parts, viewer.museum, query) if "cursor" not in query else ""
 
     def read(one: tuple[str, Sequence[ObjectInfo] | None]) -> ObjectShown | None:
         seen = look(parts, viewer.museum, viewer.museum, *one)
@@ -287,15 +287,18 @@ def page(parts: Parts, viewer: Identity, query: dict[str, Any]) -> Objects:
             for (object_id, _), shown in zip(chunk, pool.map(read, chunk), strict=True):
                 if len(items) == limit:
                     return Objects(items=items, next=object_handle(viewer.museum, last))
-                last, looked = last if object_id == out_of_turn else object_id, looked + 1
+                last, looked = last if object_id == exact else object_id, looked + 1
                 if shown is not None:
                     items.append(shown)
     more = next(found, None) is not None
     return Objects(items=items, next=object_handle(viewer.museum, last) if more else None)
 
 
-def candidates(parts: Parts, museum: str, query: dict[str, Any]) -> Iterator[tuple[str, Sequence[ObjectInfo] | None]]:
-    """The objects that a list may have, after its cursor: object_id, and the photos where a listing has told them."""
+def candidates(parts: Parts, museum: str, query: dict[str, Any], exact: str) -> Iterator[tuple[str, Sequence[ObjectInfo] | None]]:
+    """The objects that a list may have, after its cursor: object_id, and the photos where a listing has told them.
+
+    ``exact`` is the first of all, and no page has it again.
+    """
     after = after_of(query.get("cursor"), museum)
     if of_drafts(query):
         cards = Cards(parts.store, parts.buckets, museum)
@@ -307,7 +310,6 @@ def candidates(parts: Parts, museum: str, query: dict[str, Any]) -> Iterator[tup
         for object_id in cards.ids(batch=query.get("batch"), after=after):
             yield object_id, None
         return
-    exact = exactly(parts, museum, query)
     if exact and not after:
         yield exact, None
     begin = f"{museum}/{quoted(after)}0" if after else ""  # "0" is next to "/": all keys of that object are passed over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from pathlib import Path
 
@@ -87,6 +88,14 @@ def test_while_it_is_down_each_counts_for_itself(
     with running(part):
         time.sleep(0.5)
         assert taken(one, 2) + taken(other, 2) == 3
+
+
+def test_one_that_does_not_answer_is_waited_for_once() -> None:
+    """It takes connections and says nothing: the first call has patience, the next ones count without it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        assert taken(gateway(silent.getsockname()[1]), 4) == 3
+        assert time.monotonic() - started < limits.AWAY
 
 
 def test_a_wrong_password_is_told_and_stops_nobody(redis: tuple[Part, int], caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -861,47 +861,45 @@ def test_sigterm_finishes_what_is_in_work_and_leaves_the_rest(world: World, tmp_
     asyncio.run(scenario())
 
 
+@contextlib.asynccontextmanager
+async def hanging(world: World, log: Path, **env: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """A trigger with one message in a function that never answers; afterwards that message is in its queue again."""
+    function = FakeFunction(forever)
+    await function.start()
+    world.put("preprocess", RECEIVED)
+    trigger = process(world, function, log, **env)
+    try:
+        await until(lambda: function.seen, "a delivery")
+        yield trigger
+    finally:
+        trigger.kill()
+        trigger.wait()
+        await function.stop()
+    await until(lambda: world.amqp.depth(HERE) == 1, "the message is ready again")
+
+
 def test_sigterm_does_not_wait_longer_than_its_grace(world: World, tmp_path: Path) -> None:
     """A function that hangs keeps nobody: its message is in the queue again."""
 
     async def scenario() -> None:
-        function = FakeFunction(forever)
-        await function.start()
-        world.put("preprocess", RECEIVED)
-        trigger = process(world, function, tmp_path / "log", MUSEUM_GRACE="0.3")
-        try:
-            await until(lambda: function.seen, "a delivery")
+        async with hanging(world, tmp_path / "log", MUSEUM_GRACE="0.3") as trigger:
             trigger.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(trigger.wait, 5) == 0
-        finally:
-            trigger.kill()
-            trigger.wait()
-            await function.stop()
-        await until(lambda: world.amqp.depth(HERE) == 1, "the message is ready again")
 
     asyncio.run(scenario())
 
 
 def test_sigterm_waits_for_nothing_that_rabbitmq_cannot_be_told(world: World, tmp_path: Path) -> None:
     """A node is drained, RabbitMQ and functions with it: what hangs in a function is in the queue again already."""
+    log = tmp_path / "log"
 
     async def scenario() -> None:
-        function = FakeFunction(forever)
-        await function.start()
-        world.put("preprocess", RECEIVED)
-        trigger = process(world, function, tmp_path / "log", MUSEUM_GRACE="60")
-        try:
-            await until(lambda: function.seen, "a delivery")
+        async with hanging(world, log, MUSEUM_GRACE="60") as trigger:
             connections = await consuming(world)
             trigger.send_signal(signal.SIGTERM)
-            await until(lambda: "stopping" in (tmp_path / "log").read_text(), "it takes no more")
+            await until(lambda: "stopping" in log.read_text(), "it takes no more")
             await end(world, connections)
             assert await asyncio.to_thread(trigger.wait, 15) == 0
-        finally:
-            trigger.kill()
-            trigger.wait()
-            await function.stop()
-        await until(lambda: world.amqp.depth(HERE) == 1, "the message is ready again")
 
     asyncio.run(scenario())
 

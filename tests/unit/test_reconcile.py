@@ -313,7 +313,7 @@ def test_without_notifications_what_the_sweep_raised_itself_holds_nothing_back()
 
 
 def test_a_query_is_not_kept_waiting_by_a_long_look_at_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """45 million objects take most of an hour to list; its event was lost in the middle of that."""
+    """Millions of objects take long to list; its event was lost in the middle of that."""
     monkeypatch.setattr(reconcile, "ASK_EVERY", -1.0)
     world = World()
     import_of_ten(world)
