@@ -11,13 +11,15 @@ from PIL import Image
 
 from functions.adapters.memory import MemoryIndex, MemoryStore
 from functions.catalogue.calibration import Calibration
-from functions.catalogue.hits import ObjectHit
+from functions.catalogue.hits import ObjectHit, ObjectId
+from functions.catalogue.record import Record
 from functions.catalogue.threshold import Tail, stretched
 from functions.events import PreparedImage, QueryEmbedded, Vector
 from functions.ports import IndexRow, StoredObject
 from functions.results import Result, decode, encode
 from functions.search.collection import Collection
 from functions.search.handler import result_of
+from functions.search.records import Wanted
 from functions.search.verification import DESCRIBED, Verifier, Verify, unverified, verifier_of
 from functions.verify.features import describe, key_of, pack
 from tests.unit.test_verify import hit, on_a_wall, textured
@@ -158,11 +160,20 @@ def result_with(verify: Verify) -> Result:
     tail = Tail(compared=3, strangers=50, start=stretched(0.85), share=0.02, scale=0.01)
     calibration = Calibration(version=2, fingerprint="f" * 64, size=3, photos=3, objects=3, made_at=0.0, strangers=tail)
     known = Collection(size=3, calibration=calibration)
-    return decode(
-        encode(
-            result_of(query(), rows=rows, records=lambda _: {}, linked=lambda _: {}, verify=verify, collection=lambda _: known)
-        )
-    )
+
+    def records(wanted: Sequence[Wanted]) -> dict[ObjectId, Record]:
+        """Each names itself."""
+        return {one: Record(museum=one[0], object_id=one[1], fields={"MainWord": one[1]}) for one, _, _ in wanted}
+
+    made = result_of(query(), rows=rows, records=records, linked=lambda _: {}, verify=verify, collection=lambda _: known)
+    return decode(encode(made))
+
+
+def test_a_draft_is_made_from_what_is_similar_or_shows_the_same_thing() -> None:
+    """Of cosines 0.9, 0.8 and 0.7 the first alone is above the threshold, 0.85; the photo of the last is of the same thing."""
+    store = store_with(query=ON_A_WALL, a=textured(8), b=textured(9), c=textured(2))
+    drafts = [result_with(verify).draft["MainWord"] for verify in (unverified, Verifier(store, "derived", limit=PATIENT))]
+    assert [[offer.value for offer in offers] for offers in drafts] == [["a"], ["a", "c"]]
 
 
 def test_a_result_says_why_a_hit_is_first_and_leaves_its_score() -> None:
