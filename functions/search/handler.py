@@ -9,8 +9,9 @@ import numpy as np
 
 from functions.catalogue import hits as catalogue
 from functions.catalogue.calibration import Verdict, verdict
+from functions.catalogue.draft import PREFIX
 from functions.catalogue.hits import Became, ObjectHit, ObjectId
-from functions.catalogue.keys import record_key
+from functions.catalogue.keys import parse_query, record_key
 from functions.catalogue.record import Record, visible
 from functions.errors import Reject
 from functions.events import Ask, Filter, QueryEmbedded, broken_vector
@@ -147,12 +148,16 @@ def nearest(event: QueryEmbedded, queries: Vectors, rows: VectorIndex) -> list[O
 
 
 def objects_of(event: QueryEmbedded, hits: list[ObjectHit], linked: Linked) -> list[ObjectHit]:
-    """The hits without what the searcher's museum has twice. What another museum linked is its own matter."""
+    """The hits without what the searcher's museum has twice, nor the card of these very photos, which would be its own sample.
+
+    What another museum linked is its own matter.
+    """
     left_out = (event.ask.exclude.museum, event.ask.exclude.object_id) if event.ask.exclude else None
     asked = [*(hit.object for hit in hits[:FOLDED]), *([left_out] if left_out else [])]
     became = linked([one for one in asked if one[0] == event.museum])
     itself = became[left_out].object if left_out is not None and left_out in became else left_out
-    return [hit for hit in catalogue.folded(hits, became) if hit.object != itself] if became else hits
+    cards = {(event.museum, PREFIX + parse_query(image.key, museum="", owner="").random) for image in event.images}
+    return [hit for hit in catalogue.folded(hits, became) if hit.object != itself and hit.object not in cards]
 
 
 def scope_of(event: QueryEmbedded) -> Scope:

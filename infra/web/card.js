@@ -452,14 +452,14 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       count += 1;
     }
     touched();
-    toast([t('card.took', {n: count}), left && t('card.left', {n: left})].filter(Boolean).join('. '), {action: t('card.undo'), act: undo});
+    undoable([t('card.took', {n: count}), left && t('card.left', {n: left})].filter(Boolean).join('. '), {act: undo});
   }
 
   function takeClass(code) {
     if (held || state === 'linked') return;
     const offer = (offers.TypologyGK || []).find((one) => String(classOf(fields.classes, one.value)?.code) === String(code));
     set('TypologyGK', String(code), offer && {object: offer.sources[0]?.id, value: String(code)});
-    toast(t('card.class_taken', {name: fields.className(code)}), {action: t('card.undo'), act: undo});
+    undoable(t('card.class_taken', {name: fields.className(code)}), {act: undo});
   }
 
   function touched(name) {
@@ -472,9 +472,15 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   /** A change makes a card that was checked a draft again: said, and undone together with the change. */
   function fall(before = done.at(-1)) {
     if (state !== 'checked' && state !== 'exported') return false;
-    toast(t(`card.fell.${state}`), {urgent: true, ...(before?.state === state && {action: t('card.undo'), act: () => backTo(before)})});
+    undoable(t(`card.fell.${state}`), {urgent: true, act: before?.state === state && (() => backTo(before))});
     state = 'draft';
     return true;
+  }
+
+  /** A note that goes with the card: what is undone from another page would be undone unseen. */
+  function undoable(text, {act, ...options}) {
+    const note = toast(text, {...options, ...(act && {action: t('card.undo'), act})});
+    ends.push(() => note.remove());
   }
 
   function backTo(before) {

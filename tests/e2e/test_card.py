@@ -491,6 +491,7 @@ def test_a_card_that_was_begun_goes_on_when_the_search_is_narrowed(registrar: Pe
     registrar.result()
     expect(registrar.value("Name")).to_have_value("Моя монета")
     expect(registrar.main.locator(".same")).to_have_count(0)
+    expect(registrar.field("Name").locator(".offer-value")).to_have_text(LIKE["Name"])
     registrar.value("Name").fill("Моя монета, 25 центов")
     registrar.saved()
     assert draft_of(registrar.museum, query)["id"] == mine
@@ -703,3 +704,7 @@ def test_a_card_that_is_a_draft_again_says_so(person: Person, exported: bool) ->
     expect(person.page.locator(".card .tag").first).to_have_text(person.t(f"state.{state}"))
     stored(person.museum, query, Name=before)
     wait_for(f"{state} again", lambda: draft_of(person.museum, query)["draft"]["state"] == state or None, seconds=10)
+    person.value("Name").press_sequentially("!")
+    expect(toast).to_have_count(1)
+    person.go("history")
+    expect(toast).to_have_count(0)

@@ -890,6 +890,17 @@ def test_what_is_like_a_card_is_not_the_record_that_it_became() -> None:
         assert [hit["object_id"] for hit in result["hits"]] == ["coin"]
 
 
+def test_the_card_of_the_searched_photos_is_no_hit_of_theirs() -> None:
+    """A narrowed search of the same photos would offer the card's own words as a sample; another upload of them finds it."""
+    world = World()
+    world.add("draft-earlier", 10, Name="Моё")
+    world.add("vase", 14, Name="Ваза")
+    result = asked(world)
+    assert [hit["object_id"] for hit in result["hits"]] == ["vase"]
+    assert [offer["value"] for offer in result["draft"]["Name"]] == ["Ваза"]
+    assert world.hits(10) == ["draft-earlier", "vase"]
+
+
 @pytest.mark.parametrize("became", ["gone", None])
 def test_a_card_whose_record_is_gone_or_not_yet_there_is_found_itself(became: str | None) -> None:
     """It is all that is left of the object."""

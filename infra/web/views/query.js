@@ -210,7 +210,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     const seconds = result.completed_at && snapshot.uploaded_at ? result.completed_at - snapshot.uploaded_at : null;
     stats.textContent = [snapshot.uploaded_at && moment(snapshot.uploaded_at), seconds > 0 && t('query.took', {n: number(seconds, 1)})].filter(Boolean).join(' · ');
     const like = alike();
-    const there = like ? null : lookedUp(result);
+    const there = like ? null : catalogued(result);
     title.textContent = t(!hits.length ? 'query.empty' : onEdge(result) ? 'query.edge' : nothing ? nothingHere() : verdict.similar ? 'query.found' : 'query.near');
     if (heading === 'h1') shell.title(title.textContent);
     const asks = drawStatus();
@@ -229,7 +229,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   /** The question whether it is catalogued, or what was answered; whether there is a question. */
   function drawStatus() {
     const {result} = snapshot;
-    const there = alike() ? null : lookedUp(result);
+    const there = alike() ? null : catalogued(result);
     const same = alike() ? null : hits.find((hit) => hit.object.own && !hit.gone && answerTo(hit) === 'same');
     const asks = Boolean(there) && !same && !answerTo(there.hit);
     place.classList.toggle('asks', asks);
@@ -247,9 +247,6 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
 
   /** The object that this asks more like of. */
   const alike = () => (snapshot.like ? {id: snapshot.like, name: snapshot.filename} : null);
-
-  /** What looks catalogued; the card of these very photos is no news. */
-  const lookedUp = (result) => catalogued({...result, hits: result.hits.filter((hit) => !(hit.object.own && hit.object.object_id === `draft-${snapshot.root}`))});
 
   /** What she said of a hit: here, or on another machine. */
   function answerTo(hit) {
