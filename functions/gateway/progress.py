@@ -128,8 +128,10 @@ def root_of(known: Known) -> str:
 
 
 def said_of(known: Known, viewer: Identity, parts: Parts) -> dict[str, Verdict]:
-    """What the owner said of hits; there are none before the end."""
-    return parts.queries(viewer).said(known.id) if known.ended else {}
+    """What the owner said of hits, also of those of a search of the same photos; there are none before the end."""
+    queries = parts.queries(viewer)
+    asked_of = dict.fromkeys((root_of(known), known.id)) if known.ended else ()
+    return {hit: verdict for one in asked_of for hit, verdict in queries.said(one).items()}
 
 
 def standing(known: Known, watching: Watching) -> tuple[Status, Stage]:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from functions.catalogue.calibration import Verdict
+from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import born
 from functions.errors import Unavailable
 from functions.events import subject_of, topic, upload_id
@@ -633,6 +634,20 @@ def test_results_are_json_that_a_page_can_show_as_text(world: GatewayWorld) -> N
     reply = world.ask("GET", f"/api/queries/{query}")
     assert reply.headers["content-type"] == "application/json"
     assert msgspec.json.decode(reply.body)["result"]["hits"][0]["record"]["Name"] == XSS
+
+
+def test_what_was_said_of_a_hit_holds_when_the_search_is_narrowed(world: GatewayWorld) -> None:
+    """She is not asked again whether it is this one; what she says there is of that search."""
+    first = world.queried(b"photo")
+    finish(world, first, hits=[hit(1), hit(2)])
+    one, two = (object_handle(NORTH, f"object {number}") for number in (1, 2))
+    assert world.ask("POST", f"/api/queries/{first}/feedback", {"object": one, "is": "different"}).status == 204
+    second = world.ask("POST", f"/api/queries/{first}/filter", {"scope": "mine"}).json["id"]
+    world.parts.admit_all()
+    finish(world, second, hits=[hit(1), hit(2)])
+    assert world.ask("POST", f"/api/queries/{second}/feedback", {"object": two, "is": "same"}).status == 204
+    said = [world.ask("GET", f"/api/queries/{query}").json["said"] for query in (first, second)]
+    assert said == [{one: "different"}, {one: "different", two: "same"}]
 
 
 def test_ids_of_one_moment_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
