@@ -14,6 +14,7 @@ from collections import defaultdict
 
 import msgspec
 
+from functions.decoding import decoded
 from functions.ports import ObjectInfo, ObjectStore, StoredObject
 from functions.runtime.settings import Buckets
 
@@ -50,7 +51,7 @@ def clear(store: ObjectStore, buckets: Buckets, *, now: float) -> int:
     """
     notes = {info.key.removeprefix(NOTES).removesuffix(".json"): info.key for info in store.list(buckets.state, NOTES)}
     found = {digest: store.get(buckets.state, key) for digest, key in notes.items()}
-    read = {digest: msgspec.json.decode(one.body, type=Erased) for digest, one in found.items() if one is not None}
+    read = {digest: decoded(one.body, Erased) for digest, one in found.items() if one is not None}
     wanted = {digest: note for digest, note in read.items() if note.after <= now}
     uploads = _of_sizes(store, buckets, {note.size for note in wanted.values()})
     cleared = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from functions.decoding import decoded
 from functions.errors import Unavailable
 from functions.ports import ObjectStore
 
@@ -33,7 +34,7 @@ def read(store: ObjectStore, bucket: str) -> LiveModel:
     found = store.get(bucket, KEY)
     if found is None:
         raise Unavailable("live model", f"{bucket}/{KEY} is not there: `museum up` writes it")
-    return msgspec.json.decode(found.body, type=LiveModel)
+    return decoded(found.body, LiveModel)
 
 
 def write(store: ObjectStore, bucket: str, live: LiveModel) -> None:

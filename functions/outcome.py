@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from functions.decoding import decoded
 from functions.events import Event, Vector
 from functions.ports import ObjectStore
 
@@ -70,7 +71,7 @@ def key_of(upload_id: str) -> str:
 def read(store: ObjectStore, bucket: str, upload_id: str) -> Outcome | None:
     """The outcome of an upload, or ``None``."""
     found = store.get(bucket, key_of(upload_id))
-    return msgspec.json.decode(found.body, type=Outcome) if found else None
+    return decoded(found.body, Outcome) if found else None
 
 
 def write(store: ObjectStore, bucket: str, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from functions.catalogue.classes import BY_CODE
 from functions.catalogue.keys import QueryKey, parse_query
+from functions.decoding import converted, decoded
 from functions.errors import Reject
 from functions.events import MAX_PHOTOS, Ask, Filter, ObjectName, Region, Whose
 
@@ -48,8 +49,8 @@ def decode(body: bytes) -> QueryFile:
     if len(body) > MAX_BYTES:
         raise broken(f"it has {len(body)} bytes, and at most {MAX_BYTES} are read")
     try:
-        given = msgspec.json.decode(body)
-        wanted = msgspec.convert(given, QueryFile)
+        given = decoded(body)
+        wanted = converted(given, QueryFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(str(error)) from None
     if unknown := sorted(surplus(given, msgspec.to_builtins(wanted))):

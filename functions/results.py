@@ -10,6 +10,7 @@ import msgspec
 
 from functions.catalogue.calibration import Relation, Verdict
 from functions.catalogue.hits import ClassVote, Offer
+from functions.decoding import converted, decoded
 from functions.errors import MOMENTARY
 from functions.events import Filter, ImageRejected, ObjectName, QueryFailed, Region, SearchCompleted, Whose
 from functions.ports import ObjectStore
@@ -123,9 +124,9 @@ def encode(result: Result) -> bytes:
 
 def decode(body: bytes) -> Result:
     """Read a stored result."""
-    data = msgspec.json.decode(body)
+    data = decoded(body)
     data["class_"] = data.pop("class", None)
-    return msgspec.convert(data, Result)
+    return converted(data, Result)
 
 
 def read_result(store: ObjectStore, bucket: str, query_id: str) -> Result | None:

@@ -18,6 +18,7 @@ import msgspec
 from functions.catalogue.classes import UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME
 from functions.catalogue.keys import quoted
+from functions.decoding import converted
 
 MAX_TEXT = 20_000
 """Signs of one field."""
@@ -183,7 +184,7 @@ def edited(card: Draft, patch: Any) -> _Editable:
         "draft": {name: msgspec.to_builtins(getattr(card, name)) for name in _Part.__struct_fields__},
     }
     try:
-        return msgspec.convert(merged(before, patch), _Editable)
+        return converted(merged(before, patch), _Editable)
     except msgspec.ValidationError as error:
         raise BadDraft("bad-request", f"after this patch the card is none: {error}") from None
 

@@ -9,6 +9,7 @@ import msgspec
 
 from functions.catalogue.classes import UnknownClass, class_of
 from functions.catalogue.fields import BY_NAME, OFFERED, PUBLIC
+from functions.decoding import decoded
 from functions.ports import UNKNOWN_YEAR
 
 MAX_RECORD = 1_000_000
@@ -88,7 +89,7 @@ def parse(body: bytes, *, museum: str, object_id: str) -> Record:
     sense is kept as it is: the museum's own system is the master, and one odd value must not hide the rest.
     """
     try:
-        given = msgspec.json.decode(body)
+        given = decoded(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRecord(f"the record is no JSON: {error}") from None
     if not isinstance(given, dict):

@@ -27,6 +27,7 @@ from functions.catalogue.keys import parse_catalogue
 from functions.catalogue.record import MAX_RECORD, BadRecord, Record, parse
 from functions.catalogue.threshold import MIN_STRANGERS
 from functions.cli.common import json_option, plain, printable, settings_of, state_option
+from functions.decoding import decoded
 from functions.errors import MuseumError, Reject
 from functions.events import upload_id
 from functions.outcome import Outcome
@@ -129,7 +130,7 @@ def findable(store: ObjectStore, state: str, fingerprint: str) -> list[Outcome]:
 def outcome_at(store: ObjectStore, state: str, key: str) -> Outcome | None:
     """A stored outcome; ``None`` where it is gone."""
     stored = store.get(state, key)
-    return msgspec.json.decode(stored.body, type=Outcome) if stored else None
+    return decoded(stored.body, Outcome) if stored else None
 
 
 def live_ones(outcomes: Iterable[Outcome | None], fingerprint: str) -> dict[str, Outcome]:

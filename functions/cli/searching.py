@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -18,6 +17,7 @@ from functions.catalogue.fields import BY_NAME
 from functions.catalogue.hits import SHOWN
 from functions.cli.client import Found, Searcher, TimedOut
 from functions.cli.common import json_option, plain, printable, running_stack, state_option
+from functions.decoding import decoded
 from functions.errors import MuseumError
 from functions.gateway.records import record_of
 from functions.ports import ObjectStore
@@ -89,7 +89,7 @@ def with_record(hit: Hit, viewer: str, store: ObjectStore, buckets: Buckets) -> 
 
 def as_data(found: Found, top: int) -> dict[str, Any]:
     """A result as JSON values, with the photo it is of."""
-    data: dict[str, Any] = msgspec.json.decode(encode(found.result))
+    data: dict[str, Any] = decoded(encode(found.result))
     data["hits"] = data["hits"][:top]
     return {"photo": found.photo, **data}
 

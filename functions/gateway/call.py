@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.decoding import converted, decoded
 from functions.errors import Reject, Retry, Unavailable
 from functions.gateway import metrics
 from functions.gateway.identity import COOKIE, Door, Identity, Role
@@ -183,7 +184,7 @@ def read_query(call: Call, request: Request) -> dict[str, Any]:
         allowed = ", ".join(call.query) or "none"
         raise Problem(400, "unknown-parameter", f"unknown parameter {', '.join(unknown)[:200]}: there are {allowed}")
     try:
-        return {name: msgspec.convert(value, call.query[name], strict=False) for name, value in given.items()}
+        return {name: converted(value, call.query[name], strict=False) for name, value in given.items()}
     except msgspec.ValidationError as error:
         raise Problem(400, "bad-parameter", str(error)) from None
 
@@ -195,7 +196,7 @@ async def read_body(call: Call, request: Request) -> Any:
         raise Problem(415, "wrong-content-type", f"expected {call.content_type}, found {kind or 'none'}")
     raw = await read_limited(request, MAX_BODY)
     try:
-        return msgspec.json.decode(raw or b"{}", type=call.takes)
+        return decoded(raw or b"{}", call.takes)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # ValidationError too
         raise Problem(422, "bad-request", f"the body is not what this call takes: {error}") from None
 

@@ -22,6 +22,7 @@ import msgspec
 from functions.catalogue.draft import PREFIX, Draft, card_key, projected
 from functions.catalogue.fields import FIELDS
 from functions.catalogue.keys import IMAGES, photo_key, quoted, record_key
+from functions.decoding import decoded
 from functions.ports import ObjectInfo, ObjectStore, StoredObject
 from functions.runtime.settings import Buckets
 
@@ -64,7 +65,7 @@ class Cards:
         found = self._store.get(self._buckets.state, card_key(self._museum, object_id))
         if found is None:
             return None
-        draft = msgspec.json.decode(found.body, type=Draft)
+        draft = decoded(found.body, Draft)
         return Card(museum=self._museum, object_id=object_id, draft=draft, etag=found.info.etag)
 
     def ids(self, *, batch: str | None = None, after: str = "") -> Iterator[str]:
@@ -86,7 +87,7 @@ class Cards:
     def settings(self) -> MuseumSettings:
         """The museum's settings."""
         found = self._store.get(self._buckets.state, f"settings/{self._museum}.json")
-        return msgspec.json.decode(found.body, type=MuseumSettings) if found else MuseumSettings()
+        return decoded(found.body, MuseumSettings) if found else MuseumSettings()
 
     # what is changed
 

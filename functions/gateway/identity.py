@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, get_args
 import msgspec
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from functions.decoding import decoded
 from functions.gateway.museums import NAME, Museums
 from functions.gateway.problems import Problem
 
@@ -100,7 +101,7 @@ class TokenFile:
                 self._entries, self._stamp = {}, None
                 return self._entries
             if self._stamp != (stat.st_mtime_ns, stat.st_size):
-                self._entries = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Entry])
+                self._entries = decoded(self._path.read_bytes(), dict[str, Entry])
                 self._stamp = (stat.st_mtime_ns, stat.st_size)
             return self._entries
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from functions.decoding import decoded
 from functions.gateway.problems import Problem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -65,7 +66,7 @@ def read(path: str) -> Museums:
     if not path:
         return Museums()
     try:
-        given = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, msgspec.Raw])
+        given = decoded(Path(path).read_bytes(), dict[str, msgspec.Raw])
         entries = {name: museum_of(name, raw) for name, raw in given.items()}
         check(entries)
     except OSError as error:
@@ -78,7 +79,7 @@ def read(path: str) -> Museums:
 def museum_of(name: str, raw: msgspec.Raw) -> Museum:
     """One entry. Raises ``ValueError`` that names it."""
     try:
-        return msgspec.json.decode(raw, type=Museum)
+        return decoded(raw, Museum)
     except msgspec.ValidationError as error:
         raise ValueError(f"{name}: {error}") from None
 

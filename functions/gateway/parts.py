@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from functions.decoding import decoded
 from functions.errors import MuseumError
 from functions.events import subject_of, topic
 from functions.gateway import metrics
@@ -83,7 +84,7 @@ class Recent:
     def begin_with(self, body: bytes) -> None:
         """Begin with what was kept, unless there is something newer; what cannot be read is of no use."""
         with contextlib.suppress(msgspec.DecodeError):
-            times = msgspec.json.decode(body, type=Times)
+            times = decoded(body, Times)
             if not self._whole:
                 self._stages.extend(times.stages)
                 self._whole.extend(times.whole)

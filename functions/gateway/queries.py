@@ -23,6 +23,7 @@ from functions import events
 from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import PARTS, QUERY_FILE, parse_query
 from functions.copies import SETTLE, erased
+from functions.decoding import decoded
 from functions.events import ObjectName, Region, upload_id
 from functions.gateway.shapes import Filter, Scope
 from functions.ports import ObjectInfo, ObjectStore
@@ -127,7 +128,7 @@ class Queries:
     def asked(self, identity: str) -> Asked | None:
         """What was asked beside the photos."""
         found = self._store.get(self._buckets.state, self._asked_key(identity))
-        return msgspec.json.decode(found.body, type=Asked) if found else None
+        return decoded(found.body, Asked) if found else None
 
     def known(self, identity: str) -> Known | None:
         """A query as storage has it now; ``None`` where this owner has none of that id."""
@@ -244,7 +245,7 @@ class Queries:
         found = (
             self._store.get(self._buckets.state, info.key) for info in self._store.list(self._buckets.state, self._said(identity))
         )
-        told = [msgspec.json.decode(one.body) for one in found if one is not None]
+        told = [decoded(one.body) for one in found if one is not None]
         return {object_handle(one["museum"], one["object_id"]): one["is"] for one in told}
 
     def say(self, identity: str, museum: str, object_id: str, verdict: Verdict) -> None:
@@ -288,7 +289,7 @@ class Queries:
         found = self._store.get(self._buckets.state, turn)
         if found is None:
             return True
-        holder = msgspec.json.decode(found.body)
+        holder = decoded(found.body)
         if holder["id"] == identity or holder["since"] < time.time() - TURN_LIMIT:
             return True
         known = self.known(holder["id"])

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from functions.decoding import decoded
 from functions.gateway.identity import Entry, Role, checked, fingerprint
 
 
 def read(path: Path) -> dict[str, Entry]:
     """The entries by the token's sha256; none where there is no file."""
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Entry]) if path.exists() else {}
+    return decoded(path.read_bytes(), dict[str, Entry]) if path.exists() else {}
 
 
 def keep(path: Path, token: str, *, museum: str, owner: str, roles: Sequence[Role], days: float = 0) -> None:

@@ -16,6 +16,7 @@ from cloudevents.exceptions import GenericException
 from cloudevents.http import CloudEvent, from_http
 
 from functions import events, versions
+from functions.decoding import converted
 from functions.errors import Unavailable
 from functions.runtime.attributes import attributes_of, trace_id, trace_of
 from functions.runtime.tracing import context_of
@@ -99,7 +100,7 @@ def typed(kind: str, data: Any, *, consumes: tuple[str, ...]) -> Any:
     except (ValueError, RecursionError) as error:
         raise Undecodable("broken-json", f"the data of this {kind} is not JSON: {error}") from None
     try:
-        return msgspec.convert(versions.upgrade(kind, raw), events.BY_TYPE[current])
+        return converted(versions.upgrade(kind, raw), events.BY_TYPE[current])
     except versions.TooOld as error:
         raise Undecodable("too-old", str(error)) from None
     except msgspec.ValidationError as error:

@@ -10,6 +10,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from functions.decoding import converted
+
 T = TypeVar("T")
 
 
@@ -94,7 +96,7 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
         name = item.name.upper()
         if name in environ:
             try:
-                given[item.name] = msgspec.convert(environ[name], hints[item.name], strict=False)
+                given[item.name] = converted(environ[name], hints[item.name], strict=False)
             except msgspec.ValidationError as error:
                 secret = any(word in name for word in ("SECRET", "TOKEN", "PASSWORD", "AMQP_URL"))
                 shown = "a value that is not shown here" if secret else repr(environ[name])

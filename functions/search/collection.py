@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from functions import decoding
 from functions.catalogue.calibration import Calibration, Relation, Votes, relation
 from functions.ports import ObjectStore, VectorIndex
 
@@ -55,7 +56,7 @@ def read(fingerprint: str, *, store: ObjectStore, rows: VectorIndex, bucket: str
 def decoded(body: bytes) -> Calibration | None:
     """A stored calibration; ``None`` for one of another version, which is of no use: a new one is a command away."""
     try:
-        return msgspec.json.decode(body, type=Calibration)
+        return decoding.decoded(body, Calibration)
     except msgspec.DecodeError:
         return None
 

@@ -11,6 +11,7 @@ from functions.catalogue.draft import PREFIX, Draft, card_key
 from functions.catalogue.handle import object_named
 from functions.catalogue.hits import Became, ObjectId
 from functions.catalogue.keys import record_key
+from functions.decoding import decoded
 from functions.ports import ObjectStore
 from functions.runtime.settings import Buckets
 from functions.runtime.tracing import carried
@@ -35,7 +36,7 @@ class LinkReader:
         if stored is None:
             return None
         try:
-            handle = msgspec.json.decode(stored.body, type=Draft).linked_to
+            handle = decoded(stored.body, Draft).linked_to
         except msgspec.DecodeError:
             return None
         became = object_named(handle) if handle else None

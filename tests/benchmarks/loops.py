@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
@@ -31,6 +30,7 @@ from functions.adapters.milvus import MilvusIndex
 from functions.adapters.onnx import OnnxEncoder
 from functions.adapters.s3 import S3Store
 from functions.catalogue.keys import photo_key, record_key
+from functions.decoding import decoded
 from functions.embed.crop import LARGEST, proposed
 from functions.embed.handler import unpacked
 from functions.embed.vectors import Views
@@ -251,7 +251,7 @@ class Team:
 
 def main(style: str) -> None:
     """Work on rounds until standard input ends."""
-    loop = Loop(msgspec.json.decode(style, type=Style))
+    loop = Loop(decoded(style, Style))
     print("ready", flush=True)
     for line in sys.stdin:
         spent, vectors = loop.run([Path(photo) for photo in json.loads(line)["photos"]])

@@ -22,6 +22,7 @@ from functions.catalogue.figures import figure, wilson
 from functions.catalogue.hits import ObjectHit, classify
 from functions.catalogue.record import Record
 from functions.catalogue.threshold import Tail
+from functions.decoding import decoded
 from functions.search.collection import Collection
 
 CLASSES = (1, 5, 13, 17)
@@ -455,7 +456,7 @@ def test_a_calibration_is_the_same_each_time_and_survives_json(rich: Calibration
     """In whatever order the photos come."""
     photos = museum()
     assert made_of(photos[::-1]) == rich
-    assert msgspec.json.decode(msgspec.json.encode(rich), type=Calibration) == rich
+    assert decoded(msgspec.json.encode(rich), Calibration) == rich
     assert (rich.photos, rich.objects, rich.size) == (400, 200, 800)
 
 

@@ -21,6 +21,7 @@ from functions.catalogue.draft import (
     projected,
     warnings,
 )
+from functions.decoding import decoded
 
 SOURCE = Source(object="bm9ydGgvMQ", value="Ваза")
 
@@ -254,4 +255,4 @@ def test_a_draft_is_never_published() -> None:
 def test_a_card_is_stored_and_read_the_same() -> None:
     """As JSON."""
     made = change(card(), draft={"sources": {"Name": {"object": "a", "value": "Ваза"}}, "confirmed": ["Name"]})
-    assert msgspec.json.decode(msgspec.json.encode(made), type=Draft) == made
+    assert decoded(msgspec.json.encode(made), Draft) == made

@@ -18,6 +18,7 @@ from functions.cli import calibrate as command
 from functions.cli import searching
 from functions.cli.client import Found
 from functions.cli.searching import likeness
+from functions.decoding import decoded
 from functions.events import upload_id
 from functions.results import Hit, Result, decode, encode
 from functions.search import collection
@@ -133,7 +134,7 @@ def test_a_broken_vector_and_a_broken_record_hurt_only_themselves() -> None:
     first = next(info.key for info in world.store.list("state", outcome.PREFIX))
     stored = world.store.get("state", first)
     assert stored is not None
-    one = msgspec.json.decode(stored.body, type=outcome.Outcome)
+    one = decoded(stored.body, outcome.Outcome)
     outcome.write(world.store, "state", dataclasses.replace(one, vectors=(dataclasses.replace(one.vectors[0], base64="!"),)))
     world.store.put("catalogue", record_key("local", "o59"), b"{", content_type="application/json")
     assert calibrated(world).photos == 119

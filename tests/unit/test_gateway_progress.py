@@ -7,12 +7,12 @@ import hashlib
 import time
 from typing import Any
 
-import msgspec
 import pytest
 
 from functions.catalogue.calibration import Verdict
 from functions.catalogue.handle import object_handle
 from functions.catalogue.keys import born
+from functions.decoding import decoded
 from functions.errors import Unavailable
 from functions.events import subject_of, topic, upload_id
 from functions.gateway import stream, uploading
@@ -633,7 +633,7 @@ def test_results_are_json_that_a_page_can_show_as_text(world: GatewayWorld) -> N
     finish(world, query, hits=[hit(1)])
     reply = world.ask("GET", f"/api/queries/{query}")
     assert reply.headers["content-type"] == "application/json"
-    assert msgspec.json.decode(reply.body)["result"]["hits"][0]["record"]["Name"] == XSS
+    assert decoded(reply.body)["result"]["hits"][0]["record"]["Name"] == XSS
 
 
 def test_what_was_said_of_a_hit_holds_when_the_search_is_narrowed(world: GatewayWorld) -> None:
