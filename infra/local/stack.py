@@ -38,6 +38,9 @@ MALLOC = {"preprocess": {"MALLOC_MMAP_THRESHOLD_": "16777216", "MALLOC_TRIM_THRE
 """Pictures up to 16 MB stay in the heap instead of being mapped and zeroed anew: 50 ms of CPU for 6 megapixels instead of 65,
 for 10 MB more; larger ones go back to the system at once."""
 
+DEATHS_ARE_SEEN = {"PYTHONFAULTHANDLER": "1", "GUNICORN_LOG_LEVEL": "warning"}
+"""A worker that a signal ends is a warning to gunicorn, and functions-framework shows errors alone."""
+
 ADDRESSES = {
     "MUSEUM_AMQP_URL": "RabbitMQ",
     "AWS_ENDPOINT_URL": "S3",
@@ -203,7 +206,7 @@ class Stack:
             **{name: value for name, value in self.environment().items() if name != "MUSEUM_TOKEN"},  # a person's, no part's
             "HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "GRPC_VERBOSITY": "ERROR",
-            **extra,
+            **DEATHS_ARE_SEEN, **extra,
         }  # fmt: skip
         return Part(
             name=name,

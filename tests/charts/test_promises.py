@@ -15,6 +15,7 @@ import yaml
 from functions import pipeline
 from functions.events import LANES
 from functions.gateway.museums import read
+from infra.local.stack import DEATHS_ARE_SEEN
 from tests.charts.helm import CI, Object, containers, environment, objects, of_kind, pods, rendered
 
 NAMES = [file.name.removesuffix("-values.yaml") for file in CI]
@@ -43,6 +44,7 @@ def test_a_function_is_deployed_as_the_map_says(step: pipeline.Step, lane: str) 
     function, trigger = spec["initContainers"][0], spec["containers"][0]
     assert function["args"] == ["function", step.name]
     assert environment(function)["THREADS"] == str(step.prefetch)
+    assert environment(function).items() >= DEATHS_ARE_SEEN.items()
     assert environment(function)["MUSEUM_LANE"] == environment(trigger)["MUSEUM_LANE"] == lane
     assert environment(trigger)["MUSEUM_FUNCTIONS"] == f"{step.name}=http://127.0.0.1:{environment(function)['PORT']}"
     assert spec["terminationGracePeriodSeconds"] > float(environment(trigger)["MUSEUM_GRACE"]) >= step.timeout * step.prefetch

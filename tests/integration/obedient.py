@@ -58,7 +58,7 @@ def first_worker() -> bool:
 
 @function(NAME, previous=os.environ["OBEDIENT_WRITES"] == "previous")
 def obedient(event: ImageReceived) -> ImagePreprocessed | None:
-    """Hang, hang with the interpreter locked, kill, wait for a word, or work."""
+    """Hang, hang with the interpreter locked, kill, fault, wait for a word, or work."""
     note(event.key)
     match event.key:
         case "hangs":
@@ -69,6 +69,9 @@ def obedient(event: ImageReceived) -> ImagePreprocessed | None:
         case "kills":
             until(lambda: len(seen()) >= 5)  # its neighbours are in work too
             os.kill(os.getpid(), signal.SIGKILL)
+        case "faults":
+            until(lambda: len(seen()) >= 5)
+            os.kill(os.getpid(), signal.SIGSEGV)
         case "innocent" if first_worker():
             threading.Event().wait()
         case "waits":

@@ -389,9 +389,9 @@ def test_a_worker_that_resets_connections_while_it_ends_is_no_verdict_on_a_messa
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("how", ["kills", "hangs", "locks"])
+@pytest.mark.parametrize("how", ["kills", "faults", "hangs", "locks"])
 def test_poison_in_a_real_worker_is_quarantined_and_no_neighbour_with_it(world: World, tmp_path: Path, how: str) -> None:
-    """It kills its worker, or hangs, with the interpreter locked or not: three workers end, four innocents are done."""
+    """It kills its worker, lets it fault, hangs or locks the interpreter: three workers end, four innocents are done."""
 
     async def scenario() -> None:
         function = RealFunction(tmp_path / "function", timeout=4)
@@ -409,6 +409,9 @@ def test_poison_in_a_real_worker_is_quarantined_and_no_neighbour_with_it(world: 
         assert world.amqp.depth(NEXT) == 4
         assert world.amqp.depth(HERE) == world.amqp.depth(f"{HERE}.dead") == 0
         assert sum(world.amqp.depth(f"{HERE}.retry.{delay}") for delay in pipeline.RETRY_DELAYS) == 0
+        if how == "faults":
+            assert function.log.count("was sent SIGSEGV") == 3
+            assert function.log.count("in obedient") == 3 + 4, "where it faulted, and where its neighbours were"
         if how == "hangs":
             lines = [json.loads(line) for line in function.log.splitlines() if '"watchdog"' in line]
             assert [line["outcome"] for line in lines] == ["hangs"] * 3

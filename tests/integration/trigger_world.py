@@ -24,6 +24,7 @@ from functions.events import TYPE_PREFIX, ImageReceived, to_data
 from functions.trigger.consumer import Work
 from functions.trigger.main import Trigger, TriggerSettings, works
 from infra.local.part import free_port, listens
+from infra.local.stack import DEATHS_ARE_SEEN
 from tests.fixtures.rabbitmq import Amqp, Node
 
 RECEIVED, PREPROCESSED = TYPE_PREFIX + "image.received.v1", TYPE_PREFIX + "image.preprocessed.v1"
@@ -159,6 +160,7 @@ class RealFunction:
         env = {
             "HOST": "127.0.0.1", "PORT": str(self.port), "THREADS": str(self.threads), "PYTHONWARNINGS": "ignore",
             "OBEDIENT_TIMEOUT": str(self.timeout), "OBEDIENT_STATE": str(self.folder), "OBEDIENT_WRITES": self.writes,
+            **DEATHS_ARE_SEEN,
         }  # fmt: skip
         argv = [sys.executable, "-m", "functions_framework", "--source", str(OBEDIENT), "--target", "obedient"]
         with (self.folder / "log").open("ab") as log:

@@ -140,6 +140,8 @@ priorityClassName: {{ $root.Release.Namespace }}-{{ include "museum.fullname" $r
 - {name: OPENBLAS_NUM_THREADS, value: "1"}
 - {name: MALLOC_ARENA_MAX, value: "2"}
 - {name: GRPC_VERBOSITY, value: ERROR}
+- {name: PYTHONFAULTHANDLER, value: "1"}
+- {name: GUNICORN_LOG_LEVEL, value: warning}
 - {name: HOME, value: /tmp}
 {{- with .Values.tls.caConfigMap }}
 - {name: SSL_CERT_FILE, value: /etc/museum-ca/ca.crt}
