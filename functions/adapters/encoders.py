@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import functools
+import threading
 
 from functions.ports import Encoder
 from functions.runtime.settings import Settings
 
+_making = threading.Lock()
 
-@functools.cache
+
 def encoder_of(settings: Settings, model: str) -> Encoder:
     """A model by Triton, or by ONNX Runtime in this process on platforms without Triton. Imports only what is asked for.
 
-    One a model and process, since a client lives long; the model is the live one's, so that a switch needs no restart.
+    One a model and process: a client lives long, a session is large. The model is the live one's: a switch needs no restart.
     """
+    with _making:  # a cache lets each of several threads make one
+        return _made(settings, model)
+
+
+@functools.cache
+def _made(settings: Settings, model: str) -> Encoder:
     if settings.museum_encoder == "onnx":
         from functions.adapters.onnx import OnnxEncoder
 

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 TIMEOUT = 8.0
 """Seconds a call may take: below every step's timeout, also with the wait for a client that is being made."""
+CONNECT = 3.0
+"""Seconds for a connection. pymilvus gives them to each of several threads, one after another, where it is lost."""
 NO_IDLE_PINGS = {"grpc.keepalive_permit_without_calls": 0}
 """pymilvus pings each 10 s also when nothing is asked, for which a gRPC server may end the connection (too_many_pings)."""
 MAX_TEXT = 4096
@@ -83,7 +85,7 @@ class MilvusIndex:
             try:
                 if self._made is None:
                     self._made = _pymilvus().MilvusClient(
-                        self._uri, token=self._token, timeout=TIMEOUT, grpc_options=NO_IDLE_PINGS
+                        self._uri, token=self._token, timeout=CONNECT, grpc_options=NO_IDLE_PINGS
                     )
             finally:
                 self._lock.release()

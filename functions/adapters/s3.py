@@ -8,6 +8,7 @@ about ten calls, so that is most of what the pipeline may spend beside decoding 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import uuid
@@ -26,6 +27,7 @@ from functions.errors import Reject, Retry, Unavailable
 from functions.ports import ObjectInfo, StoredObject
 from functions.runtime import tracing
 from functions.runtime.reasons import known_reason
+from functions.runtime.remember import RememberedBy
 from functions.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,11 +70,10 @@ class S3Store:
         self._url = settings.aws_endpoint_url or f"https://s3.{settings.aws_default_region}.amazonaws.com"
         self._host = urlsplit(self._url).netloc
         self._lock = threading.Lock()
-        self._probing = threading.Lock()
         self._pool: HTTPConnectionPool | None = None
         self._client: S3Client | None = None
         self._role: Any = None
-        self._honours: bool | None = None
+        self._honours = RememberedBy(self._probe, max_age=math.inf)
         self._known: set[str] = set()
         self._versioned: dict[str, tuple[float, bool]] = {}
         self._creating = tuple(threading.Lock() for _ in range(_STRIPES))
@@ -153,12 +154,7 @@ class S3Store:
     def honours_conditions(self) -> bool:
         """Whether the server refuses ``If-None-Match: *`` on what is there: asked once, in the state bucket, which
         notifies nobody."""
-        with self._probing:
-            if self._honours is None:
-                self._honours = self._probe(self._settings.museum_bucket_state)
-                if not self._honours:
-                    log.warning("the S3 server ignores If-None-Match: the first writer wins within a process, not between two")
-            return self._honours
+        return self._honours(self._settings.museum_bucket_state)
 
     def _probe(self, bucket: str) -> bool:
         key = f".probe/{uuid.uuid4()}"
@@ -168,6 +164,8 @@ class S3Store:
             self.delete(bucket, key)
         except Reject as error:  # not this item's fault: nothing can be created before there is a state bucket
             raise Unavailable("s3", error.reason) from None
+        if not honours:
+            log.warning("the S3 server ignores If-None-Match: the first writer wins within a process, not between two")
         return honours
 
     def delete(self, bucket: str, key: str) -> None:

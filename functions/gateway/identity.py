@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import msgspec
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -16,6 +17,9 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from functions.decoding import decoded
 from functions.gateway.museums import NAME, Museums
 from functions.gateway.problems import Problem
+
+if TYPE_CHECKING:
+    from jwt import PyJWKClient
 
 Role = Literal["visitor", "registrar", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -26,6 +30,8 @@ COOKIE_AGE = 3600
 MAX_TOKEN = 8192
 COUNTED_BY = 16
 """Digits of a token's hash by which limits tell it: the cookie has no more of it."""
+AWAY = 5.0
+"""Seconds for which an issuer that did not answer is not asked again."""
 COOLDOWN = 10.0
 """Seconds between looks for a key that nobody knows: else whoever sends nonsense makes us ask the issuer each time."""
 
@@ -124,11 +130,9 @@ class Oidc:
     """JWTs of an issuer, checked against its keys, which are fetched once and again when an unknown one signs. Thread-safe."""
 
     def __init__(self, issuer: Issuer, *, museums: Museums | None = None, cooldown: float = COOLDOWN) -> None:
-        from jwt import PyJWKClient
-
         self._issuer = issuer
         self._museums = museums or Museums()
-        self._keys = PyJWKClient(issuer.keys, cache_keys=True, lifespan=3600, timeout=5, cooldown_duration=cooldown)
+        self._keys = keys_of(issuer.keys, cooldown)
 
     def identity(self, token: str) -> Identity | None:
         """See :class:`Tokens`."""
@@ -160,6 +164,25 @@ class Oidc:
             token=fingerprint(token),
             expires=float(claims["exp"]),
         )
+
+
+def keys_of(address: str, cooldown: float) -> PyJWKClient:
+    """A client of a JWKS. An issuer that was silent a moment ago is not waited for again by each caller, one after another."""
+    from jwt import PyJWKClient, PyJWKClientConnectionError
+
+    class Keys(PyJWKClient):
+        away_until = -math.inf
+
+        def fetch_data(self) -> Any:  # under the client's lock
+            if time.monotonic() < self.away_until:
+                raise PyJWKClientConnectionError("it did not answer a moment ago")
+            try:
+                return super().fetch_data()
+            except PyJWKClientConnectionError:
+                self.away_until = time.monotonic() + AWAY
+                raise
+
+    return Keys(address, cache_keys=True, lifespan=3600, timeout=5, cooldown_duration=cooldown)
 
 
 def text_of(claims: Mapping[str, Any], claim: str) -> str:

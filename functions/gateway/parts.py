@@ -97,10 +97,9 @@ class Recent:
     @property
     def steps(self) -> dict[str, float]:
         """The same, of each step."""
-        names = {name for stages in self._stages for name in stages}
-        return {
-            name: round(statistics.median(stages[name] for stages in self._stages if name in stages), 1) for name in sorted(names)
-        }
+        known = list(self._stages)  # at once: other threads add meanwhile
+        names = {name for stages in known for name in stages}
+        return {name: round(statistics.median(stages[name] for stages in known if name in stages), 1) for name in sorted(names)}
 
 
 class Striped:
@@ -215,6 +214,8 @@ class Parts:
                     await asyncio.to_thread(self.keep_expected)
             except MuseumError as error:
                 log.warning("what waits is looked at again in %.0f s: %s", ADMIT_EVERY, error)
+            except Exception:  # of one query that cannot be read: all others go on
+                log.exception("bug while what waits is looked at, again in %.0f s", ADMIT_EVERY)
             await asyncio.sleep(ADMIT_EVERY)
 
     def prepare(self) -> None:

@@ -19,8 +19,18 @@ def give_up_after(seconds: float) -> int:
     """
     told = 0
     for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:  # most are none
+        with contextlib.suppress(OSError), of_file(int(name)) as found:  # most are none
             if found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
                 told += 1
     return told
+
+
+def of_file(number: int) -> socket.socket:
+    """The socket that a file of this process is. Raises ``OSError`` where it is none."""
+    copy = os.dup(number)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise

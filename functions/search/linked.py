@@ -15,12 +15,13 @@ from functions.decoding import decoded
 from functions.ports import ObjectStore
 from functions.runtime.settings import Buckets
 from functions.runtime.tracing import carried
+from functions.search.records import THREADS
 
 
 class LinkReader:
     """Reads which cards are linked to a record that is there. Imported objects cost nothing."""
 
-    def __init__(self, store: ObjectStore, buckets: Buckets, *, threads: int = 5) -> None:
+    def __init__(self, store: ObjectStore, buckets: Buckets, *, threads: int = THREADS) -> None:
         self._store = store
         self._buckets = buckets
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="linked")

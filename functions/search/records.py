@@ -16,10 +16,15 @@ Wanted = tuple[ObjectId, str, str]
 """(object, key of its record, version)"""
 
 
+THREADS = 16
+"""As many as the S3 adapter keeps connections: four searches with ten hits each wait for a server that is silent two times, not
+eight."""
+
+
 class RecordReader:
     """Reads records by key and version. 4096 records of 1 kB are 4 MB."""
 
-    def __init__(self, store: ObjectStore, bucket: str, *, size: int = 4096, threads: int = 5) -> None:
+    def __init__(self, store: ObjectStore, bucket: str, *, size: int = 4096, threads: int = THREADS) -> None:
         self._store = store
         self._bucket = bucket
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="records")

@@ -91,7 +91,7 @@ def test_a_handler_has_no_try_and_a_main_no_branch(step: str) -> None:
 
 READS_ENVIRONMENT = {"runtime/settings.py", "cli/common.py"}
 """The settings; and what commands share that run beside a stack as well as inside one."""
-PURE = {"catalogue", "errors", "events", "ports"}
+PURE = {"catalogue", "errors", "events", "ports", "decoding"}
 IO_MODULES = {"io", "os", "socket", "subprocess", "threading", "time", "urllib.request", "http", "tempfile", "shutil"}
 
 
