@@ -10,12 +10,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 Kind = Literal["offered", "own", "never"]
 Choice = Literal["whole", "vote"]
+Form = Literal["text", "year", "date", "count"]
+"""What a value is: a free text, a year (negative before our era), a date or a part of one, or a number of things."""
 
-YEAR = re.compile(r"-?\d{1,4}")
+YEAR = re.compile(r"-?[0-9]{1,4}")
+DATES = (
+    re.compile(r"(((?P<day>[0-9]{1,2})\.)?(?P<month>[0-9]{1,2})\.)?(?P<year>[0-9]{4})"),
+    re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})(-(?P<day>[0-9]{2}))?"),
+)
+"""Old books of acquisitions often have a year alone, or a month."""
+COUNT = re.compile(r"[0-9]*[1-9][0-9]*([^0-9.,].*)?", re.DOTALL)
+"""A number of things, and what they are: "1", "2 предмета"."""
+EXPECTED: Mapping[Form, str] = {
+    "year": "a year such as 1850, or -480 before our era",
+    "date": "a date such as 12.03.1956, 03.1956 or 1956",
+    "count": "how many there are, such as 1 or 2 предмета",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +48,41 @@ class Field:
     """``whole``: one sample's text untouched, since a vote picks the poorest record ("Монета")."""
     codes: Mapping[str, str] = field(default_factory=dict)
     """The codes it may have, with what they mean. They are what one exporter reads, not the law's list."""
-    year: bool = False
-    """Whether it is a year, negative before our era."""
+    form: Form = "text"
 
     def problem(self, value: str) -> str | None:
         """Why a value cannot be the field's, in the user's words; ``None`` where it can. The class is :func:`class_of`'s."""
         if self.codes and value not in self.codes:
             allowed = ", ".join(f"{code} ({meaning})" for code, meaning in self.codes.items())
             return f"{self.name} ({self.ru}): expected {allowed}, found {value!r}"
-        if self.year and not YEAR.fullmatch(value):
-            return f"{self.name} ({self.ru}): expected a year such as 1850, or -480 before our era, found {value!r}"
+        if not fits(self.form, value):
+            return f"{self.name} ({self.ru}): expected {EXPECTED[self.form]}, found {value!r}"
         return None
+
+
+def fits(form: Form, value: str) -> bool:
+    """Whether a value has a form. A date in words is not read: "март 1956 г."."""
+    match form:
+        case "year":
+            return YEAR.fullmatch(value) is not None
+        case "date":
+            return any(letter.isalpha() for letter in value) or is_date(value)
+        case "count":
+            return COUNT.fullmatch(value) is not None
+        case "text":
+            return True
+
+
+def is_date(value: str) -> bool:
+    """Whether there is such a day, month or year."""
+    found = next((found for one in DATES if (found := one.fullmatch(value))), None)
+    if found is None:
+        return False
+    year, month, day = (int(found[name] or 1) for name in ("year", "month", "day"))
+    try:
+        return bool(date(year, month, day))
+    except ValueError:
+        return False
 
 
 FIELDS: tuple[Field, ...] = (
@@ -54,8 +93,8 @@ FIELDS: tuple[Field, ...] = (
     Field("ProductionOrg", "offered", "организация-изготовитель", "manufacturer", public=True),
     Field("ProductionPlace", "offered", "место создания", "place of production", public=True),
     Field("CreationTime", "offered", "время создания", "date of creation", public=True),
-    Field("CreationTimeStart", "offered", "год создания, начало", "year of creation, from", public=True, year=True),
-    Field("CreationTimeEnd", "offered", "год создания, конец", "year of creation, to", public=True, year=True),
+    Field("CreationTimeStart", "offered", "год создания, начало", "year of creation, from", public=True, form="year"),
+    Field("CreationTimeEnd", "offered", "год создания, конец", "year of creation, to", public=True, form="year"),
     Field("MaterialandTechnique", "offered", "материал, техника", "material and technique", public=True),
     Field("TypologyGK", "offered", "класс", "class", public=True),
     Field(
@@ -75,20 +114,20 @@ FIELDS: tuple[Field, ...] = (
     Field("EntranceSource", "own", "источник поступления", "source of acquisition"),
     Field("ActNumberandDate", "own", "акт: № и дата", "deed number and date"),
     Field("FZK", "own", "протокол ЭФЗК", "minutes of the acquisition board"),
-    Field("OrderDate", "own", "дата приказа", "date of the order"),
+    Field("OrderDate", "own", "дата приказа", "date of the order", form="date"),
     Field("OrderNumber", "own", "№ приказа", "number of the order"),
     Field(
         "PublicationLimit", "own", "ограничение на публикацию", "publication", codes={"1": "публиковать", "0": "не публиковать"}
     ),
     Field("KPNumber", "never", "№ по Книге поступлений", "accession number", public=True),
-    Field("KPDate", "never", "дата записи в Книге поступлений", "accession date"),
+    Field("KPDate", "never", "дата записи в Книге поступлений", "accession date", form="date"),
     Field("InvNumber", "never", "инвентарный номер", "inventory number"),
     Field("GKNumber", "never", "номер в Госкаталоге", "State Catalogue number", public=True),
     Field("MusSystemID", "never", "№ в системе музея", "id in the museum's system"),
     Field("SpecNumber", "never", "№ спецучёта", "special register number"),
     Field("Dimensions", "never", "размеры", "dimensions", public=True),
     Field("Weight", "never", "масса", "weight"),
-    Field("Quantity", "never", "количество", "quantity"),
+    Field("Quantity", "never", "количество", "quantity", form="count"),
     Field("Provenance", "never", "провенанс", "provenance"),
     Field("FindPlace", "never", "место обнаружения", "find place"),
     Field("Category", "never", "категория ценности", "category of value", codes={"1": "первая", "2": "вторая", "3": "третья"}),

@@ -498,7 +498,7 @@ def fields_shown() -> Fields:
                 ru=field.ru,
                 en=field.en,
                 codes=dict(field.codes),
-                year=field.year,
+                form=field.form,
                 public=field.public,
                 choice=field.choice,
             )

@@ -449,7 +449,8 @@ class FieldShown(Said, frozen=True, kw_only=True):
     en: str
     codes: dict[str, str]
     """The codes it may have, with what they mean."""
-    year: bool
+    form: Literal["text", "year", "date", "count"]
+    """A free text, a year (negative before our era), a date or a part of one, or a number of things."""
     public: bool
     """Whether other museums may see it."""
     choice: Literal["whole", "vote"]

@@ -84,3 +84,24 @@ export function recordList(record, fields) {
   if (!rows.length) return h('p', {class: 'soft'}, t('object.norecord'));
   return h('dl', {class: 'record'}, rows.map((field) => [h('dt', {}, fields.label(field.name)), h('dd', {}, fields.shown(field.name, record[field.name]))]));
 }
+
+const YEAR = /^-?[0-9]{1,4}$/;
+const DATES = [/^(?:(?:(?<day>[0-9]{1,2})\.)?(?<month>[0-9]{1,2})\.)?(?<year>[0-9]{4})$/, /^(?<year>[0-9]{4})-(?<month>[0-9]{2})(?:-(?<day>[0-9]{2}))?$/];
+const COUNT = /^[0-9]*[1-9][0-9]*([^0-9.,].*)?$/s;
+
+/** Whether a value has a field's form, as functions/catalogue/fields.py says it. */
+export function fits(form, value) {
+  if (form === 'year') return YEAR.test(value);
+  if (form === 'date') return /\p{L}/u.test(value) || isDate(value);
+  return form !== 'count' || COUNT.test(value);
+}
+
+/** Whether there is such a day, month or year. */
+function isDate(value) {
+  const found = DATES.map((one) => one.exec(value)?.groups).find(Boolean);
+  if (!found) return false;
+  const [year, month, day] = [found.year, found.month ?? 1, found.day ?? 1].map(Number);
+  const made = new Date(Date.UTC(2000, month - 1, 1));
+  made.setUTCFullYear(year, month - 1, day);
+  return year > 0 && made.getUTCMonth() === month - 1 && made.getUTCDate() === day;
+}

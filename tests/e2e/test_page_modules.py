@@ -9,10 +9,12 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from playwright.sync_api import Browser
+
+from functions.catalogue.fields import Form, fits
 
 WEB = Path(__file__).resolve().parents[2] / "infra" / "web"
 FUNCTIONS = WEB.parents[1] / "functions"
@@ -368,3 +370,27 @@ def test_a_call_is_repeated_where_it_is_a_matter_of_seconds(run: Run, wait: str,
 def test_a_size_that_is_too_large_is_seen_to_be(run: Run, size: int, written: str) -> None:
     """With as many digits as it takes to differ from the limit."""
     assert run("i18n", "(await m.load('en'), m.bytesBeside(v, 40e6))", size) == written
+
+
+def test_a_value_has_a_form_here_where_the_gateway_says_so(run: Run) -> None:
+    """What is marked while she writes is what would refuse the checked card."""
+    counts = [
+        "1",
+        "0",
+        "-1",
+        "007",
+        "1,5",
+        "один",
+        "2 предмета",
+        "10 (десять)",
+        "—",
+        "-480",
+        "1850",
+        "12345",
+        "https://example.org",
+    ]
+    days = ["29.02.1956", "29.02.1957", "31.02", "1.1.1", "01.01.0099", "1956-02-30", "1956-03-12", "12/03/1956", "март 1956 г."]
+    months = ["1956", "0000", "3.1956", "13.1956", "1956-03", "1956-13"]
+    values = [*counts, *days, *months]
+    given = [[form, value] for form in get_args(Form) for value in values]
+    assert run("records", "v.map((one) => m.fits(...one))", given) == [fits(form, value) for form, value in given]

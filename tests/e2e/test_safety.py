@@ -19,7 +19,9 @@ EVIL_ID = f"e2e-{EVIL}"
 @pytest.fixture(scope="module")
 def evil(museum: Museum) -> Iterator[str]:
     """An object of another's making: markup in its id, in every field, and in its photo's name. Its handle."""
-    fields = {one.name: f"{one.name} {EVIL}" for one in FIELDS if not one.codes and not one.year and one.name != "TypologyGK"}
+    fields = {
+        one.name: f"{one.name} {EVIL}" for one in FIELDS if not one.codes and one.form == "text" and one.name != "TypologyGK"
+    }
     record = {**fields, "TypologyGK": "13", "PublicationLimit": "1"}
     museum.catalogue({("local", EVIL_ID): (record, {"evil <img src=x onerror=alert(1)>.jpg": jpeg(PICTURE)})})
     found = museum.result(museum.upload(jpeg(PICTURE)))["result"]["hits"][0]["object"]
@@ -81,7 +83,7 @@ def test_markup_in_a_record_stays_text_on_its_own_page(registrar: Person, evil: 
 @pytest.fixture
 def coded(museum: Museum) -> Iterator[dict[str, str]]:
     """An object with markup where a code, a year or a class is expected, which are kept as they came. Its record."""
-    record = {one.name: EVIL for one in FIELDS if one.codes or one.year or one.name == "TypologyGK"}
+    record = {one.name: EVIL for one in FIELDS if one.codes or one.form != "text" or one.name == "TypologyGK"}
     assert {"TypologyGK", "CreationTimeStart", "CreationTimeEnd", "OwnershipType", "PublicationLimit"} <= record.keys()
     record["Name"] = "Коды"
     museum.catalogue({("local", "e2e-coded"): (record, {"a.jpg": jpeg(CODED)})})

@@ -49,6 +49,16 @@ def test_name_and_description_are_taken_whole() -> None:
         ("PublicationLimit", "да"),
         ("Category", "0"),
         ("CreationTimeStart", "XIX в."),
+        ("CreationTimeStart", "12345"),
+        ("KPDate", "31.02"),
+        ("KPDate", "31.02.1956"),
+        ("KPDate", "13.1956"),
+        ("OrderDate", "1956-13-01"),
+        ("OrderDate", "0000"),
+        ("Quantity", "один"),
+        ("Quantity", "0"),
+        ("Quantity", "-1"),
+        ("Quantity", "1,5"),
     ],
 )
 def test_a_code_or_year_that_makes_no_sense_is_named_with_what_was_expected(name: str, value: str) -> None:
@@ -60,7 +70,23 @@ def test_a_code_or_year_that_makes_no_sense_is_named_with_what_was_expected(name
     assert "expected" in problem
 
 
-@pytest.mark.parametrize(("name", "value"), [("IncomingMethod", "1"), ("CreationTimeEnd", "-480"), ("CreationTime", "XIX в.")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("IncomingMethod", "1"),
+        ("CreationTimeEnd", "-480"),
+        ("CreationTime", "XIX в."),
+        ("KPDate", "29.02.1956"),
+        ("KPDate", "3.1956"),
+        ("KPDate", "1956"),
+        ("KPDate", "март 1956 г."),
+        ("OrderDate", "1956-03-12"),
+        ("OrderDate", "1956-03"),
+        ("Quantity", "1"),
+        ("Quantity", "10 (десять)"),
+        ("Quantity", "2 предмета"),
+    ],
+)
 def test_what_makes_sense_is_no_problem(name: str, value: str) -> None:
     """Texts are free."""
     assert BY_NAME[name].problem(value) is None

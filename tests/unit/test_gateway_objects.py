@@ -570,7 +570,7 @@ def test_the_table_of_fields_is_told_once(world: GatewayWorld) -> None:
     reply = world.ask("GET", "/api/fields", who="visitor")
     fields = {field["name"]: field for field in reply.json["fields"]}
     assert (fields["Name"]["kind"], fields["KPNumber"]["kind"], fields["FZK"]["kind"]) == ("offered", "never", "own")
-    assert fields["CreationTimeStart"]["year"]
+    assert fields["CreationTimeStart"]["form"] == "year"
     assert fields["Category"]["codes"]["1"] == "первая"
     assert {"code": 5, "ru": "Предметы нумизматики", "en": "Numismatics"} in reply.json["classes"]
     assert world.ask("GET", "/api/fields", headers={"if-none-match": reply.headers["etag"]}).status == 304
