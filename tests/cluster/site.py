@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -53,6 +54,24 @@ def wait_for(what: str, look: Callable[[], T | None], *, seconds: float) -> T:
             return found
         assert time.monotonic() < until, f"{what}: not within {seconds:.0f} s"
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def meanwhile(work: Callable[[], None], *, every: float) -> Iterator[None]:
+    """Do something again and again beside the block, and no longer."""
+    done = threading.Event()
+
+    def again() -> None:
+        while not done.wait(every):
+            work()
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
@@ -104,6 +123,11 @@ class Site:
         file = str(CHART / "ci" / f"{self.ci}-values.yaml")
         wait = ("--wait", "--timeout", "8m")
         return self.helm("upgrade", "--install", self.release, str(CHART), "-f", file, *wait, *sets, *arguments, check=check)
+
+    def revision(self) -> int:
+        """Of the release, as Helm counts them."""
+        told = json.loads(self.helm("history", self.release, "--max", "1", "-o", "json").stdout)
+        return int(told[-1]["revision"])
 
     def remove(self) -> None:
         """Delete the namespace with all that is in it. Its pods are ended first, at once: nobody needs their last seconds."""
@@ -227,6 +251,11 @@ class World:
         data: dict[str, Any] = json.loads(found.body)
         return data
 
+    def finds(self, number: int) -> bool:
+        """Whether a photo of one of the objects finds it first."""
+        found = self.result(self.ask(jpeg(number)))["hits"]
+        return bool(found) and found[0]["object_id"] == f"object-{number}"
+
     def stored(self, query: str) -> Any:
         """The result as it is stored; ``None`` where there is none yet, or S3 is away."""
         with contextlib.suppress(Unavailable):
@@ -240,6 +269,16 @@ class World:
             assert found is None or found.status == "indexed", f"{found.key} is {found.status}: {found.reason}"
             return found is not None
         return False
+
+    def versions_read(self) -> set[str]:
+        """Of the prepared photos that embed has read, in the pods that are there now; waits until there are any."""
+
+        def read() -> set[str] | None:
+            names = [pod["metadata"]["name"] for pod in self.site.pods("embed-interactive")]
+            lines = "".join(self.site.kubectl("logs", name, "-c", "function", check=False) for name in names)
+            return set(re.findall(r"image\.preprocessed\.(v\d+)", lines)) or None
+
+        return wait_for("embed to read an event", read, seconds=120)
 
     @contextlib.contextmanager
     def asking(self, *, pause: float) -> Iterator[dict[str, int]]:

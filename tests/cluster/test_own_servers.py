@@ -323,7 +323,10 @@ def test_an_uninstall_leaves_nothing_but_what_the_operator_made(installed: World
     site.helm("uninstall", site.release, "--wait", "--timeout", "5m")
     wait_for("no pod", lambda: None if site.get("pods")["items"] else True, seconds=180)
     kinds = "all,ingress,networkpolicy,poddisruptionbudget,serviceaccount,configmap,secret,scaledobject,triggerauthentication,pvc"
-    left = {f"{one['kind']}/{one['metadata']['name']}" for one in site.get(kinds)["items"]}
+
+    def left() -> set[str]:
+        return {f"{one['kind']}/{one['metadata']['name']}" for one in site.get(kinds)["items"]}
+
     ours = {
         "Secret/rabbitmq",
         "Secret/wrong",
@@ -332,5 +335,6 @@ def test_an_uninstall_leaves_nothing_but_what_the_operator_made(installed: World
         "ServiceAccount/default",
         "ConfigMap/kube-root-ca.crt",
     }
-    assert left == ours
+    wait_for("what nobody owns any more to go", lambda: left() <= ours or None, seconds=60)
+    assert left() == ours
     assert installed.store.get("catalogue", "local/object-1/record.json") is not None

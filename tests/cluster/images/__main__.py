@@ -26,6 +26,8 @@ ARGUMENTS = arguments()
 TOLD = told(ARGUMENTS)
 VERSION = TOLD["VERSION"]
 HERE = Path(__file__).parent
+NEXT = f"museum-search/functions:{VERSION}-next"
+"""The release after this one, see ``next/release.py``."""
 MOST = {"functions": 350, "triton": 500}
 """Compressed, in MB."""
 ARCHIVES = Path(os.environ.get("CLUSTER_STATE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube-one")
@@ -88,6 +90,8 @@ def main(names: list[str]) -> None:
                 build(f"museum-search/{target}:{VERSION}", folder, *options)
                 look(target)
                 weigh(target)
+        if not names or "next" in names:
+            build(NEXT, HERE / "next", "--build-arg", f"BASE=museum-search/functions:{VERSION}")
         if not names or "rabbitmq" in names:
             build(image_of("rabbitmq"), HERE / "rabbitmq")
         if not names or "minio" in names:
