@@ -114,9 +114,15 @@ export const writes = () => me().then((who) => !who.roles || who.roles.some((rol
 export const fields = () => once('/fields');
 export const settings = () => once('/settings');
 export async function saveSettings(body) {
-  const {data} = await call('PUT', '/settings', {body});
-  cache.set('/settings', Promise.resolve(data || body));
-  return data || body;
+  cache.set('/settings', Promise.resolve(body));  // for a card that is opened meanwhile
+  try {
+    const {data} = await call('PUT', '/settings', {body});
+    cache.set('/settings', Promise.resolve(data || body));
+    return data || body;
+  } catch (error) {
+    cache.delete('/settings');
+    throw error;
+  }
 }
 
 /** The path of an object. */

@@ -12,7 +12,7 @@ const runs = new Map();
 export const runOf = (batch) => runs.get(batch);
 
 function run(batch) {
-  if (!runs.has(batch)) runs.set(batch, {items: [], ears: new Set(), sending: 0, busy: false});
+  if (!runs.has(batch)) runs.set(batch, {items: [], ears: new Set(), sending: 0, asking: Promise.resolve(), busy: false});
   return runs.get(batch);
 }
 
@@ -132,12 +132,19 @@ function pump(batch, one) {
   tell(one);
 }
 
+/** Ids are in the order of asking, and so are the objects: forms are asked for one after another, bytes go two at a time. */
+function inTurn(one, ask) {
+  const asked = one.asking.then(ask);
+  one.asking = asked.catch(() => {});
+  return asked;
+}
+
 async function send(batch, one, item) {
   try {
     if (item.was) await api.remove(`/queries/${item.was}`).catch(() => {});
     item.dropped = item.was;
     item.was = null;
-    item.id = await sending.begin(item.photos, {batch, wait: true}, {key: item.key, name: item.name});
+    item.id = await inTurn(one, () => sending.begin(item.photos, {batch, wait: true}, {key: item.key, name: item.name}));
     const stop = sending.listen(item.id, (state) => { item.share = state.share; tell(one, item); });
     await sending.ended(item.id);
     stop();

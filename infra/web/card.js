@@ -8,7 +8,7 @@ import {bar} from './hits.js';
 import {pieces, taken, unchanged} from './marks.js';
 import {changes, merged, way} from './merge.js';
 import {reducing} from './photos.js';
-import {classOf, codeText, isDraft, nameOf, numberOf} from './records.js';
+import {classOf, codeText, fits, isDraft, nameOf, numberOf} from './records.js';
 import {keep, pref} from './prefs.js';
 
 const SAVE_AFTER = 600;
@@ -19,7 +19,6 @@ const NEEDED = ['Name', 'TypologyGK'];  // of a card that is checked
 const WHOLE = new Set([...ASKS, 'CreationTime', 'CreationTimeStart', 'CreationTimeEnd']);  // texts and years, which are of one object or of none
 const FIRST = 'CreationTimeStart';
 const LAST = 'CreationTimeEnd';
-const YEAR = /^-?\d{1,4}$/;
 const SCROLLS = 100;  // signs: a longer text may be scrolled on a phone, also by keys
 const SHOWN_AS = ['object.kp', 'object.gk', 'object.inv', 'object.id'];  // what the page writes before a number
 const KINDS = ['offered', 'own', 'never'];
@@ -66,6 +65,9 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let refused = false;  // a state that was asked for
   let findable = false;
   let begun = false;
+  let trying = false;
+  let early = {};  // what she wrote while it was looked for whether there is a draft
+  let loading = Boolean(draftId || pref(`draft.${queryId}`));  // a draft that there is: nobody writes before it is shown
   let asked = false;
   let checking = false;
   const ends = [];
@@ -103,7 +105,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   const folds = [...body.querySelectorAll('details')];
   const printing = () => folds.forEach((one) => { one.dataset.was = String(one.open); one.open = true; });
   const printed = () => folds.forEach((one) => { if (one.dataset.was === 'false') one.open = false; });
-  const online = () => { if (dirty()) save(); };
+  const online = () => { if (dirty() || !begun) save(); };
   const leaving = (event) => { if (dirty()) { store(); save(); if (saving) event.preventDefault(); } };
   /** Alt+A, wherever the keyboard is. */
   const anywhere = (event) => {
@@ -117,32 +119,53 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   window.addEventListener('beforeprint', printing);
   window.addEventListener('afterprint', printed);
 
+  /** Begin with the draft that there is. Where it cannot be read, nobody writes: what is written would be another. */
   async function begin() {
-    let known = draftId || (queryId && pref(`draft.${queryId}`));
-    if (!known && queryId && !batch) known = await madeElsewhere();
-    if (known) {
-      try {
-        const {data, etag} = await api.call('GET', api.objectPath(known));
-        adopt(data, etag);
-      } catch (error) {
-        if (error.status !== 404 || draftId) throw error;
-        keep(`draft.${queryId}`, null);
-      }
-    }
-    if (!saved) {
-      const settings = await api.settings().catch(() => ({own: {}}));
-      const own = {...settings.own, ...batch?.own};
-      for (const [name, value] of Object.entries(own)) if (value && fields.byName[name]?.kind === 'own' && !values[name]) values[name] = value;
-    }
-    const unsaved = pref(backup());
+    trying = true;
+    try {
+      await load();
+    } catch (error) {
+      drawSave(error.code === 'offline' ? 'offline' : 'failed', error);
+      shell.failed(error);
+    } finally { trying = false; }
+  }
+
+  async function load() {
+    const there = await made();
+    const own = there ? {} : {...(await api.settings().catch(() => ({}))).own, ...batch?.own};
+    early = values;
+    const before = backup();
+    const unsaved = pref(`unsaved.${there?.data.id}`) ?? pref(before);
+    if (there) adopt(there.data, there.etag);
+    else values = Object.fromEntries(Object.entries(own).filter(([name, value]) => value && fields.byName[name]?.kind === 'own'));
+    if (backup() !== before) keep(before, null);
     if (unsaved) {
-      const base = unsaved.base || saved?.fields || {};
+      const base = unsaved.base || {};
       ({values, clashes} = merged(base, unsaved.values, saved?.fields || base));
-      sources = unsaved.sources;
+      sources = unsaved.base ? unsaved.sources : {...saved?.sources, ...unsaved.sources};
       sure = new Set(unsaved.sure);
-      later();
     }
+    for (const [name, value] of Object.entries(early)) apply(name, value);
+    begun = true;
+    loading = false;
+    body.inert = held;
     render();
+    if (!unsaved && !Object.keys(early).length) return;
+    store();
+    if (closed) save(); else later();
+  }
+
+  /** The draft that there is already, with its ETag. */
+  async function made() {
+    const known = draftId || pref(`draft.${queryId}`) || (!batch && await madeElsewhere().catch(() => null));  // saving says it too
+    if (!known) return null;
+    try {
+      return await api.call('GET', api.objectPath(known));
+    } catch (error) {
+      if (error.status !== 404 || draftId) throw error;
+      keep(`draft.${queryId}`, null);
+      return null;
+    }
   }
 
   /** The draft that another browser made of this query, if any. Drafts are listed by name, which has the query's id: it is the next one after its own beginning. */
@@ -183,7 +206,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       input = h('select', {id, onchange: () => typed(name)}, h('option', {value: ''}, kind === 'never' ? t('card.yours') : '—'), options.map(([code, text]) => h('option', {value: code}, text)));
     } else {
       input = h('textarea', {id, rows: LONG.has(name) ? 2 : 1, oninput: () => typed(name), autocomplete: 'off', spellcheck: String(LONG.has(name) || name === 'Name'), lang: 'ru',
-        inputmode: field.year ? 'numeric' : null, onkeydown: LONG.has(name) ? null : oneLine, placeholder: kind === 'never' ? t('card.yours') : null});
+        inputmode: field.form === 'year' ? 'numeric' : null, onkeydown: LONG.has(name) ? null : oneLine, placeholder: kind === 'never' ? t('card.yours') : null});
       mirror = h('div', {class: 'mirror', 'aria-hidden': 'true'});
     }
     input.setAttribute('aria-describedby', `${id}-note`);
@@ -216,7 +239,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     const left = toConfirm();
     open.textContent = left.length ? t('card.to_confirm', {n: left.length, names: listed(left.map((name) => fields.label(name).toLowerCase()))}) : '';
     drawState();
-    drawSave();
+    drawSave(begun && dirty() && saved ? 'soon' : undefined);
   }
 
   function draw(name) {
@@ -286,13 +309,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   function wrong(field, value) {
     if (!value) return '';
-    if (field.year && !YEAR.test(value.trim())) return t('card.bad_year');
+    if (!fits(field.form, value.trim())) return t(`card.bad_${field.form}`);
     const start = (values[FIRST] || '').trim();
-    return field.name === LAST && YEAR.test(start) && Number(start) > Number(value) ? t('card.bad_period') : '';
+    return field.name === LAST && fits('year', start) && start && Number(start) > Number(value) ? t('card.bad_period') : '';
   }
 
-  /** What is wrong with a value that the gateway warns of: none, years the wrong way round, or a code or class that there is not. */
-  const warned = (field, value) => t(!value ? 'card.needed' : field.year ? 'card.bad_period' : 'card.bad_code');
+  /** What is wrong with a value that the gateway alone warns of: none, years the wrong way round, or a code or class that there is not. */
+  const warned = (field, value) => t(!value ? 'card.needed' : field.form === 'year' ? 'card.bad_period' : 'card.bad_code');
 
   function sourceName(object) {
     const hit = (result?.hits || []).find((one) => one.object.id === object);
@@ -407,7 +430,11 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   const foreign = () => Object.keys(rows).filter((name) => sources.Name && values.Name && sources[name] && values[name] && !sure.has(name) && sources[name].object !== sources.Name.object);
 
   function take(name, offer) {
-    if (!begun) { ready.then(() => take(name, offer)); return; }
+    if (!begun) {
+      const before = values[name];
+      ready.then(() => { if (begun && early[name] === before) take(name, offer); });  // what she has written meanwhile stays
+      return;
+    }
     const value = valueOf(name, offer);
     set(name, value, {object: offer.sources[0]?.id, value});
     say(t('card.taken_said', {name: fields.label(name)}));
@@ -477,11 +504,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     return true;
   }
 
-  /** A note that goes with the card: what is undone from another page would be undone unseen. */
-  function undoable(text, {act, ...options}) {
-    const note = toast(text, {...options, ...(act && {action: t('card.undo'), act})});
+  /** A note that goes with the card: what is done to it from another page would be done unseen. */
+  function noted(text, options) {
+    const note = toast(text, options);
     ends.push(() => note.remove());
   }
+
+  const undoable = (text, {act, ...options}) => noted(text, {...options, ...(act && {action: t('card.undo'), act})});
 
   function backTo(before) {
     while (state !== 'linked' && done.includes(before)) undo();
@@ -499,7 +528,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function store() {
-    keep(backup(), {values, sources, sure: [...sure], base: saved?.fields});
+    if (begun) keep(backup(), {values, sources, sure: [...sure], base: saved?.fields});
   }
 
   /** Nothing is unsaved, but for what she has still to choose. */
@@ -525,6 +554,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   let run = null;  // what is being saved
   function save() {
+    if (!begun) { if (!trying) ready = begin(); return run; }  // it saves what was written meanwhile
     later.cancel();
     if (saving) again = true;
     else run = saveNow();
@@ -541,7 +571,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
         const kinds = (wanted) => Object.fromEntries(Object.entries(mine.values).filter(([name]) => (fields.byName[name]?.kind === 'own') === wanted));
         const {data, etag} = await api.call('POST', '/drafts', {body: {query: queryId, ...(batch ? {batch: batch.name} : {}), fields: kinds(false), sources: mine.sources, own: kinds(true)}});
         keep(backup(), null);
-        if (another(data, mine)) { joinMade(data, etag, mine); return; }
+        if (madeMeanwhile(data, mine)) { joinMade(data, etag, mine); return; }
         note(data, etag, mine, true);
         say(t('card.made'));
       } else {
@@ -641,12 +671,19 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     changed('draft', data);
     if (closed) return;
     render();
-    if (more.length) toast(t('card.merged_clash', {names: listed(more.map((name) => fields.label(name)))}), {kind: 'bad'});
+    if (more.length) noted(t('card.merged_clash', {names: listed(more.map((name) => fields.label(name)))}), {kind: 'bad', action: t('card.clash_choose'), act: toClash});
     later();
   }
 
+  /** To the first choice between two windows; whether there is one. */
+  function toClash() {
+    const first = Object.keys(rows).find((name) => name in clashes);
+    rows[first]?.note.querySelector('.clash button')?.focus();
+    return Boolean(first);
+  }
+
   /** Whether the draft that was asked for was another window's already: it says something else than was sent. */
-  function another(data, mine) {
+  function madeMeanwhile(data, mine) {
     const there = data.fields || {};
     return Object.entries(mine.values).some(([name, value]) => (there[name] || '') !== value.trim())
       || Object.keys(there).some((name) => !mine.values[name] && fields.byName[name]?.kind === 'offered');
@@ -711,9 +748,8 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   async function looked() {
-    if (held || state === 'linked') return;
-    const first = Object.keys(clashes)[0];
-    if (first) { toast(t('card.changed'), {kind: 'bad'}); rows[first].note.querySelector('.clash button')?.focus(); return; }
+    if (held || !begun || state === 'linked') return;
+    if (toClash()) { toast(t('card.changed'), {kind: 'bad'}); return; }
     const empty = NEEDED.filter((name) => rows[name] && !values[name]?.trim());
     for (const name of empty) {
       Object.assign(rows[name].wrap, {warning: t('card.needed'), warned: values[name] || ''});
@@ -856,28 +892,35 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       const name = event.target.closest?.('[data-field]')?.dataset.field;
       if (!name || !offers[name]?.length) return;
       event.preventDefault();
-      const list = offers[name];
-      const taken = list.findIndex((one) => valueOf(name, one) === values[name]);
-      at[name] = taken < 0 ? (at[name] ?? 0) : (taken + (key === 'ArrowDown' ? 1 : -1) + list.length) % list.length;
-      take(name, list[at[name]]);
-      say(fields.shown(name, list[at[name]].value));
+      const step = () => another(name, key === 'ArrowDown' ? 1 : -1);
+      if (begun) step(); else ready.then(() => { if (begun) step(); });
     }
+  }
+
+  /** The next or last of the values that are offered, after the one that is taken. */
+  function another(name, step) {
+    const list = offers[name];
+    const taken = list.findIndex((one) => valueOf(name, one) === values[name]);
+    at[name] = taken < 0 ? (at[name] ?? 0) : (taken + step + list.length) % list.length;
+    take(name, list[at[name]]);
+    say(fields.shown(name, list[at[name]].value));
   }
 
   function hold(on) {
     held = on;
     veil.hidden = !on;
-    body.inert = on;
+    body.inert = on || loading;
     allButton.disabled = on || state === 'linked' || !offeredLeft();
     checkButton.disabled = on;
     node.classList.toggle('held', on);
   }
 
+  body.inert = loading;
   render();
-  const ready = begin().catch(shell.failed).finally(() => { begun = true; });  // what is pressed before the draft is here waits for it
+  let ready = begin();  // what is pressed before the draft is here waits for it
 
   return {
-    hold, takeAll, takeClass, takeFrom, linkTo, check, ready, save, node, allButton,
+    hold, takeAll, takeClass, takeFrom, linkTo, check, save, node, allButton,
     /** The draft's photos were changed beside: its tag is another now. */
     renewed(data, etag) { if (saved && !saving) join(data, etag, saved); },
     get draft() { return saved?.id; },

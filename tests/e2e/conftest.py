@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from infra.local.setup import BROWSER
 from tests.e2e.museum import Museum, furnished
-from tests.e2e.person import Person
+from tests.e2e.person import WAIT, Person
 from tests.e2e.views import Scene, scene
 from tests.e2e.words import LANGUAGES, LOCALES, Words
 from tests.fixtures.stack import Running
@@ -31,6 +31,7 @@ def browser() -> Iterator[Browser]:
     if not BROWSER.exists():
         missing(f"{BROWSER} is missing: run `python3 -m infra.local.setup --dev` as root, or `apt-get install chromium`")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=WAIT)
         started = playwright.chromium.launch(executable_path=str(BROWSER), args=ARGUMENTS)
         yield started
         started.close()

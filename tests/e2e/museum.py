@@ -47,6 +47,7 @@ class Museum:
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and JSON."""
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json", **headers}
+        headers |= {"connection": "close"}  # one that is kept may be closed by the gateway just when it is used again
         sent = json.dumps(body).encode() if body is not None else None
         answer = urllib3.request(method, f"{self.base}/api{path}", headers=headers, body=sent, retries=False, timeout=30)
         return answer.status, json.loads(answer.data) if answer.data else None

@@ -16,7 +16,7 @@ from tests.e2e.words import Words
 
 File = tuple[str, str, bytes]
 """Name, type, content."""
-WAIT = 20_000
+WAIT = 45_000
 """ms in which a search ends on a busy machine."""
 
 DROP = """([selector, files, kind]) => {

@@ -317,8 +317,8 @@ def test_what_was_not_sent_when_the_window_closed_is_sent_by_the_next(registrar:
     line = registrar.page.context.new_cdp_session(registrar.page)
     slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 15_000}
     name = unique("Медленно")
-    begin(registrar, name, morning()[:6])
     line.send("Network.emulateNetworkConditions", slow)
+    begin(registrar, name, morning()[:6])
     expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(3, timeout=WAIT)
     registrar.page.wait_for_function(KEPT, arg=name)  # until then the page asks before it lets her close it
     registrar.page.close(run_before_unload=False)
@@ -506,7 +506,7 @@ def test_a_folder_of_many_photos_is_given_at_once(registrar: Person) -> None:
     assert [one.text_content() for one in registrar.main.locator(".worklist .dot.failed").all()] == []
     names = registrar.main.locator(".worklist .work-name").all_text_contents()
     assert sorted(names) == [f"КП-{number:04}" for number in range(MANY)]
-    assert registrar.page.evaluate("window.late") < 1000
+    assert registrar.page.evaluate("window.late") < 5000
 
 
 def test_an_object_that_is_done_has_the_focus_when_it_is_gone_back_to(registrar: Person) -> None:

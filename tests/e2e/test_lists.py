@@ -35,6 +35,8 @@ def test_my_searches_are_listed_newest_first_and_erased(person: Person, museum: 
     rows.nth(0).get_by_role("link").click()
     person.result()
     assert person.query == older
+    person.page.go_back()
+    expect(rows.nth(0).get_by_role("link")).to_be_focused(timeout=WAIT)
 
 
 def test_a_search_is_erased_with_those_of_its_photos(person: Person, museum: Museum) -> None:
@@ -231,3 +233,19 @@ def test_a_filter_of_drafts_is_there_when_she_comes_back(registrar: Person, muse
         expect(registrar.page.locator("#d-class option")).not_to_have_count(2)
     registrar.page.locator("#top nav a[href='#/drafts']").click()
     expect(registrar.page.locator("#d-name")).to_have_value("")
+
+
+def test_who_comes_back_to_the_drafts_is_where_she_was(registrar: Person, museum: Museum) -> None:
+    """On the second page of the list, at the card that she looked at."""
+    for number in range(53):
+        assert museum.ask("POST", "/drafts", {"fields": {"Name": f"Гвоздь {number}"}})[0] == 201
+    registrar.go("drafts")
+    rows = registrar.main.locator(".rowline:not(.ghost)")
+    expect(rows).to_have_count(50, timeout=WAIT)
+    registrar.button("list.more").click()
+    rows.nth(51).get_by_role("link", name="Гвоздь 1", exact=True).click()
+    expect(registrar.main.locator("h1")).to_have_text("Гвоздь 1", timeout=WAIT)
+    registrar.page.go_back()
+    left = rows.nth(51).get_by_role("link", name="Гвоздь 1", exact=True)
+    expect(left).to_be_focused(timeout=WAIT)
+    expect(left).to_be_in_viewport()

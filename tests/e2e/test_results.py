@@ -40,6 +40,9 @@ def test_nothing_moves_when_results_arrive(registrar: Person) -> None:
     """Their place was kept."""
     registrar.go()
     registrar.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
+    expect(registrar.main.locator(".tray img")).to_have_count(1)
+    expect(registrar.main.locator(".drop.reading")).to_have_count(0)
+    expect(registrar.button("search.go")).to_be_enabled()
     registrar.page.evaluate(
         """() => { window.moved = 0; new PerformanceObserver((list) => {
           for (const one of list.getEntries()) if (!one.hadRecentInput) window.moved += one.value;

@@ -59,7 +59,7 @@ def test_offline_in_the_middle_of_an_upload(registrar: Person) -> None:
     registrar.go()
     registrar.choose(("coin.jpg", "image/jpeg", things.large(things.KNOWN_COIN, (1900, 1500))))
     line = registrar.page.context.new_cdp_session(registrar.page)
-    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 300_000}
+    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 60_000}
     line.send("Network.emulateNetworkConditions", slow)
     registrar.excused.extend(TROUBLE)
     registrar.find()

@@ -3,6 +3,7 @@
 import * as api from '../api.js';
 import {button, debounced, fill, h, icon, say} from '../dom.js';
 import {lang, moment, t} from '../i18n.js';
+import {backToPlace, keepPlace} from '../place.js';
 import {nameOf, numberOf, picture, table} from '../records.js';
 import {inFiles} from './batch.js';
 
@@ -24,7 +25,8 @@ export function show(main, params, shell) {
     h('div', {class: 'filters', role: 'search'}, labelled(name, 'drafts.name'), labelled(number, 'drafts.number'), labelled(cls, 'class.title'), labelled(state, 'drafts.state')),
     h('div', {class: 'row drafts-out', role: 'group', 'aria-labelledby': 'drafts-out'}, h('span', {class: 'soft', id: 'drafts-out'}, t('drafts.out')), ['xlsx', 'json'].map((format) => button(format.toUpperCase(), {icon: 'out', onclick: (event) => give(event.currentTarget, format)}))), list, h('p', {class: 'row center'}, more)));
   table().then(nameClasses).catch(() => {});
-  page(true);
+  keepPlace(list);
+  page(true).then(() => backToPlace(list, further)).catch(shell.failed);
 
   function nameClasses(fields) {
     const code = cls.value;
@@ -34,7 +36,7 @@ export function show(main, params, shell) {
 
   /** What is asked for, in the address too: whoever comes back finds the same list. */
   function note() {
-    history.replaceState(history.state, '', `#/drafts${api.asked({...wanted(), state: state.value})}`);
+    history.replaceState(null, '', `#/drafts${api.asked({...wanted(), state: state.value})}`);
   }
 
   function wanted() {
@@ -55,6 +57,13 @@ export function show(main, params, shell) {
   async function give(pressed, format) {
     pressed.disabled = true;
     try { await inFiles((cursor) => `/drafts/export${api.asked({format, lang, cursor})}`, t('drafts.title'), format); } catch (error) { shell.failed(error); } finally { pressed.disabled = false; }
+  }
+
+  /** One page more for who comes back; whether there may be another. */
+  async function further() {
+    const before = cursor;
+    await page();
+    return !closed && Boolean(cursor) && cursor !== before;
   }
 
   async function page(first = false) {

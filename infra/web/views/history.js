@@ -4,6 +4,7 @@ import * as api from '../api.js';
 import {button, confirmed, fill, h, icon, say, toast} from '../dom.js';
 import {moment, score, t} from '../i18n.js';
 import {limitsOf} from '../limits.js';
+import {backToPlace, keepPlace} from '../place.js';
 import {picture, table, topName} from '../records.js';
 
 export function show(main, params, shell) {
@@ -12,7 +13,15 @@ export function show(main, params, shell) {
   const list = h('ol', {class: 'rows', 'aria-busy': 'true'}, Array.from({length: 8}, () => h('li', {class: 'rowline ghost', 'aria-hidden': 'true'}, h('span', {class: 'thumb'}), h('i'))));
   const more = button(t('list.more'), {icon: 'down', onclick: () => page(), hidden: true});
   fill(main, h('div', {class: 'listing'}, h('h1', {}, t('history.title')), h('p', {class: 'soft'}, t('history.lead')), list, h('p', {class: 'row center'}, more)));
-  page(true);
+  keepPlace(list);
+  page(true).then(() => backToPlace(list, further)).catch(shell.failed);
+
+  /** One page more for who comes back; whether there may be another. */
+  async function further() {
+    const before = cursor;
+    await page();
+    return !closed && Boolean(cursor) && cursor !== before;
+  }
 
   async function page(first = false) {
     more.disabled = true;

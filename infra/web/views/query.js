@@ -49,6 +49,7 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
   let dialog = null;
   let box = null;
   let ended = false;
+  let told = Promise.resolve();  // her answers
   let writer = null;
   let writing = false;
   let fieldsTable = null;
@@ -421,7 +422,13 @@ export function workplace(place, {id, shell, heading, base, changed = () => {}, 
     if (is === 'same' && !compared) next?.();
   }
 
-  async function feedback(hit, is) {
+  /** One after another: the last answer is the one that counts. */
+  function feedback(hit, is) {
+    told = told.then(() => tell(hit, is));
+    return told;
+  }
+
+  async function tell(hit, is) {
     try {
       await api.post(`/queries/${id}/feedback`, {object: hit.object.id, is});
       say(t(is === 'same' ? 'same.noted_same' : 'same.noted_different'));
