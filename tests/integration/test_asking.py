@@ -97,6 +97,7 @@ def test_another_owners_photo_is_not_searched(asking: Running) -> None:
     assert (result["status"], result["code"], result["photos"]) == ("rejected", "not-a-part", [])
 
 
+@pytest.mark.timeout(300)
 def test_an_index_of_before_objects_had_years_is_searched_and_is_made_anew_by_a_rebuild(asking: Running) -> None:
     """A period is refused with what to do, and found when that is done."""
     settings = asking.stack.settings()

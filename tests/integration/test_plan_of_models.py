@@ -32,6 +32,7 @@ FALSE_ALARM = "TRT-DTYPE-UINT8-INPUT"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # with the pictures and their reference, which the first waits for
 def test_tensorrt_compiles_each_model_in_its_precision(referred: Referred) -> None:
     """TensorRT's own parser and compiler take the graph that a GPU will be given, batches 1 to the limit."""
     graph = making.graph_of(referred.spec, referred.onnx)

@@ -74,19 +74,19 @@ def test_while_it_is_down_each_counts_for_itself(
 ) -> None:
     """Nobody is refused for that, nobody has all they like, and nobody waits; then all count together again."""
     part, port = redis
-    monkeypatch.setattr(limits, "AWAY", 0.5)
+    monkeypatch.setattr(limits, "AWAY", 3.0)
     one, other = gateway(port), gateway(port)
     with running(part):
         assert taken(one, 3) == 3
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):
         assert (taken(one, 4), taken(other, 4)) == (3, 3)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 3.0
     assert [record.getMessage() for record in caplog.records] == 2 * [
         "redis does not answer (ConnectionError): requests and uploads are counted by this gateway alone meanwhile"
     ]
     with running(part):
-        time.sleep(0.5)
+        time.sleep(3.0)
         assert taken(one, 2) + taken(other, 2) == 3
 
 

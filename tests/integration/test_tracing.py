@@ -11,7 +11,7 @@ import pytest
 
 from functions.events import upload_id
 from tests.fixtures.collector import Collector, Received, way_to
-from tests.fixtures.stack import started
+from tests.fixtures.stack import started, wait_for
 from tests.integration.test_function_process import TRACE, ask, serving
 from tests.integration.trigger_world import received
 from tests.pictures import jpeg
@@ -66,11 +66,19 @@ def announced(spans: list[Received], kind: str, step: str) -> list[Received]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_an_upload_is_one_trace_to_its_result(exporting: Collector, tmp_path: Path) -> None:
+def whole(collector: Collector, trace: str) -> bool:
+    """Whether the announcement and each parent of a trace have come."""
+    spans = [span for span in collector.spans if span.trace == trace]
+    known = {span.id for span in spans} | {""}
+    return all(span.parent in known for span in spans) and any(span.name == "publish museum.events" for span in spans)
+
+
+def test_an_upload_is_one_trace_to_its_result(exporting: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """publish → process → function → publish …, from the bucket's event to the result's announcement; the result names the trace.
 
     A second upload, which can never be searched, goes by finish.
     """
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "300")  # all end at once below, and wait for nobody
     with started(tmp_path / "stack") as running:
         running.add("object-1", jpeg(1), PublicationLimit="1")
         keys = {name: f"local/{OWNER}/{name}/q.jpg" for name in ("good", "broken")}
@@ -78,6 +86,8 @@ def test_an_upload_is_one_trace_to_its_result(exporting: Collector, tmp_path: Pa
         result = running.result(keys["good"], good)
         broken = running.store.put("queries", keys["broken"], b"\xff\xd8 no photo", content_type="image/jpeg")
         rejected = running.result(keys["broken"], broken)
+        for one in (result["trace"], rejected["trace"]):
+            wait_for("its spans", lambda one=one: whole(exporting, one) or None)
     assert (result["status"], rejected["status"]) == ("completed", "rejected")
 
     spans = [span for span in exporting.spans if span.trace == result["trace"]]

@@ -122,7 +122,7 @@ def test_a_reader_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) 
 
         async def read() -> None:
             sent = progress.QueryStream(world.parts, Identity(museum=NORTH, owner="anna"), known)
-            await asyncio.wait_for(sent({"type": "http"}, never, stuck), 2)
+            await asyncio.wait_for(sent({"type": "http"}, never, stuck), 10)
 
         world.run(read())
         assert world.parts.watching.readers == 0
@@ -137,7 +137,7 @@ def test_streams_end_when_the_process_is_told_to_end() -> None:
             reading = asyncio.create_task(world.asking("GET", f"/api/queries/{query}/events"))
             await asyncio.sleep(0.1)
             world.parts.end()
-            return (await asyncio.wait_for(reading, 2)).status
+            return (await asyncio.wait_for(reading, 10)).status
 
         assert world.run(end()) == 200
 

@@ -79,8 +79,8 @@ def open_reader(port: int, path: str) -> socket.socket:
 
 def test_a_reader_that_does_not_read_costs_a_message_and_then_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is made for it than the socket takes; its stream ends, and then the kernel ends its connection."""
-    monkeypatch.setattr(stream, "SLOW", 0.3)
-    monkeypatch.setattr(slow, "GIVE_UP", 1.0)
+    monkeypatch.setattr(stream, "SLOW", 1.0)
+    monkeypatch.setattr(slow, "GIVE_UP", 4.0)
     monkeypatch.setattr(app.signal, "signal", lambda *_: None)
 
     async def scenario() -> None:
@@ -93,7 +93,7 @@ def test_a_reader_that_does_not_read_costs_a_message_and_then_nothing(monkeypatc
             readers = [open_reader(port, "/api/flood") for _ in range(READERS)]
             await until(lambda: world.parts.watching.readers == READERS)
             assert len(server.server_state.connections) == READERS
-            await until(lambda: world.parts.watching.readers == 0)
+            await until(lambda: world.parts.watching.readers == 0, 20)
             made = Flood.made
             assert made * MESSAGE < READERS * 8_000_000, "what the kernel's buffers take"
             world.limits.may_stream("hash of north/anna")

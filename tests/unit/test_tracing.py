@@ -541,7 +541,7 @@ print(time.monotonic() - began, slowest, flush=True)
         assert process.wait(30) == 0, process.stderr.read()
         assert time.monotonic() - ends < tracing.FLUSH + 3
         assert whole < 10
-        assert slowest < 1
+        assert slowest < 5
         process.stdout.close()
         process.stderr.close()
 

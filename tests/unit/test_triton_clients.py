@@ -260,6 +260,8 @@ def test_a_server_that_came_later_is_asked_and_a_request_in_flight_ends_where_it
         clock.seconds += RENEWED
         wait_for("the server that came later", lambda: ask() or None)
         assert not waits.done()
+        was = first.asked
+        wait_for("the server of before", lambda: (ask(), first.asked > was)[1] or None)
         before = first.asked, second.asked
         for _ in range(10):
             ask()

@@ -13,7 +13,7 @@ from tests.integration.faults.world import stack_in
 from tests.servers import missing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that is going to be killed: not the one that other tests use."""
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # each attempt to reach a dead broker is seven lines

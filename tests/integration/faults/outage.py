@@ -13,7 +13,7 @@ from tests.integration.faults.ledger import Report
 from tests.integration.faults.load import Load
 from tests.integration.faults.run import drained
 
-SETTLE = 60.0
+SETTLE = 240.0
 """Seconds after its return within which everything must have ended."""
 
 

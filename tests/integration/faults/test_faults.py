@@ -38,9 +38,9 @@ def test_what_was_lost_is_raised_again_by_the_sweep(victim: Stack) -> None:
     with Load(victim, seed=13) as load:
         load.catalogue()
         ack_first = told(victim, "trigger-interactive", MUSEUM_TRIGGER_ACK_FIRST="1")
-        with without(victim, "sweep"), ack_first, without(victim, "embed-interactive"):
+        with without(victim, "sweep"), without(victim, "embed-interactive"), ack_first:  # it goes first, with what it acked
             load.send(5)
             assert not drained(load, 15)
-        assert load.in_flight == 5, "nothing was lost: the sweep has nothing to do"
-        assert drained(load, 100)
+        assert load.in_flight > 0, "nothing was lost: the sweep has nothing to do"
+        assert drained(load, 200)
         assert load.report().clean, table("sweep", load.report())
