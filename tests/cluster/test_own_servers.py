@@ -250,12 +250,10 @@ def test_models_come_from_s3(association: World) -> None:
 
 def test_an_upload_is_one_trace_across_pods(association: World, collector_of_pods: Collector) -> None:
     """From the first trigger to the announcement, with what each function asked of its servers."""
-    trace = association.result(association.ask(jpeg(777)), seconds=120)["trace"]  # vectors of one seen before are kept
-
     steps = [f"process museum.interactive.{step}" for step in ("ingest", "preprocess", "embed", "search")]
     wanted = {("museum-embed", "Triton infer"), ("museum-search", "Milvus"), ("museum-search", "S3 PUT")}
 
-    def lacks() -> str:
+    def lacks(trace: str) -> str:
         """Each container sends its spans when it likes, a trigger's before its function's or after."""
         spans = [span for span in collector_of_pods.spans if span.trace == trace]
         known = {span.id for span in spans}
@@ -267,10 +265,16 @@ def test_an_upload_is_one_trace_across_pods(association: World, collector_of_pod
         calls = {(span.service, span.name) for span in spans if span.kind == "client"}
         return f"{sorted(wanted - calls)} among {sorted(calls)}" if wanted - calls else ""
 
-    until = time.monotonic() + 60
-    while lack := lacks():
-        assert time.monotonic() < until, f"the trace lacks {lack}"
-        time.sleep(0.2)
+    lack = ""
+    for attempt in range(3):  # a pod that ends waits two seconds for its spans to go, and no longer
+        photo = jpeg(777 + attempt)  # vectors of one seen before are kept
+        trace = association.result(association.ask(photo), seconds=120)["trace"]
+        until = time.monotonic() + 30
+        while (lack := lacks(trace)) and time.monotonic() < until:
+            time.sleep(0.2)
+        if not lack:
+            return
+    pytest.fail(f"the trace lacks {lack}")
 
 
 def test_a_museum_is_known_by_its_claim_and_has_its_quota(association: World, issuer_of_pods: Signer) -> None:

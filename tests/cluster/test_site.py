@@ -127,6 +127,9 @@ def next_release() -> dict[str, str]:
 def test_nothing_is_lost_through_an_upgrade_across_event_versions_and_back(world: World) -> None:
     """The next release writes the versions of this one, then its own, and the way back is the same; photos come all the time."""
     site = world.site
+    stays(
+        site, "ingest", "preprocess", "embed", "search"
+    )  # Helm waits until all pods are ready at once, and few photos let them go
     before = site.revision()
     token = site.secret(f"{site.base}-gateway", "token")
     tag = next_release()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -206,24 +208,69 @@ def test_keys_pressed_before_the_card_is_here_wait_for_it(registrar: Person) -> 
     museum = registrar.museum
     query = museum.upload(things.photo(things.NEW_COIN))
     museum.result(query)
-    waiting: list[Route] = []
-
-    def hold(route: Route) -> None:
-        waiting.append(route)
-
-    registrar.page.route("**/api/objects?kind=drafts*", hold)
-    registrar.go(f"q/{query}")
-    take_and_check(registrar)
-    registrar.page.keyboard.press("Enter")
-    expect(registrar.page.locator("dialog")).to_have_count(0)
-    wait_for("the request", lambda: registrar.page.wait_for_timeout(20) or waiting or None)
-    for route in waiting:
-        route.continue_()
+    with answered_late(registrar, "**/api/objects?kind=drafts*"):
+        registrar.go(f"q/{query}")
+        take_and_check(registrar)
+        registrar.page.keyboard.press("Enter")
+        expect(registrar.page.locator("dialog")).to_have_count(0)
     expect(registrar.page.locator("dialog.review")).to_have_count(1)
     expect(registrar.button("review.yes")).to_be_focused()
     registrar.page.keyboard.press("Enter")
     registrar.saved()
     wait_for("checked", lambda: draft_of(museum, query)["draft"]["state"] == "checked" or None)
+
+
+@contextlib.contextmanager
+def answered_late(person: Person, address: str, *, but: int = 0) -> Iterator[None]:
+    """The answers to what the page asks there, but the first ones, come after the block and the question."""
+    asked: list[Route] = []
+
+    def hold(route: Route) -> None:
+        asked.append(route)
+        if len(asked) <= but:
+            route.continue_()
+
+    person.page.route(address, hold)
+    yield
+    wait_for("the question", lambda: person.page.wait_for_timeout(20) or len(asked) > but or None)
+    person.page.unroute(address)
+    for route in asked[but:]:
+        route.continue_()
+
+
+def test_nothing_is_written_over_a_draft_that_is_not_read_yet(registrar: Person) -> None:
+    """It is not editable until then: what was typed into it took the place of all that it had."""
+    museum = registrar.museum
+    had = {"Name": "Ложка", "Authors": "Иванов И.", "Weight": "40 г"}
+    status, draft = museum.ask("POST", "/drafts", {"fields": had})
+    assert status == 201, draft
+    registrar.go("drafts")
+    with answered_late(registrar, f"**/api/objects/{draft['id']}", but=1):  # the page's own comes first
+        registrar.page.evaluate("(to) => { location.hash = to; }", f"#/d/{draft['id']}")
+        registrar.main.locator(".card h2").first.focus()
+        for _ in range(8):  # whoever is at a field by Tab would write into it
+            registrar.page.keyboard.press("Tab")
+            registrar.page.keyboard.type("ъ")
+    expect(registrar.value("Name")).to_have_value("Ложка", timeout=WAIT)
+    registrar.value("Condition").fill("царапина")
+    registrar.saved()
+    fields = museum.ask("GET", f"/objects/{draft['id']}")[1]["fields"]
+    assert {**had, "Condition": "царапина"}.items() <= fields.items()
+
+
+def test_what_is_typed_while_another_browsers_draft_is_looked_for_is_kept(registrar: Person) -> None:
+    """Beside what that one has; where both wrote, hers is what she has just written."""
+    museum = registrar.museum
+    query = museum.upload(things.photo(things.NEW_COIN))
+    museum.result(query)
+    fields = {"Name": "Монета", "Authors": "Флэнаган Дж."}
+    assert museum.ask("POST", "/drafts", {"query": query, "fields": fields})[0] == 201
+    with answered_late(registrar, "**/api/objects?kind=drafts*"):
+        registrar.go(f"q/{query}")
+        registrar.value("Condition").fill("царапина")
+        registrar.value("Name").fill("Монета США")
+    expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.", timeout=WAIT)
+    stored(museum, query, Name="Монета США", Authors="Флэнаган Дж.", Condition="царапина")
 
 
 def take_and_check(person: Person) -> None:
