@@ -50,8 +50,9 @@ def messaging(name: str, kind: str, event: CloudEvent, destination: str) -> dict
 class Publisher:
     """Publishes events to their next queue and a copy to observers.
 
-    Replies are published once: ids are derived, so what has the same id and queue is the same event. It is forgotten with
-    the connection: a broker that was wiped must get everything again.
+    A reply that was published is not published again: ids are derived, so what has the same id and queue is the same event. Two
+    copies that are in work together may both be, which costs work and changes nothing. It is forgotten with the connection: a
+    broker that was wiped must get everything again.
     """
 
     def __init__(self, broker: Sends, exchange: str, prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
