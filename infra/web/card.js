@@ -429,10 +429,15 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   /** Fields whose value is from another object than the card's name. */
   const foreign = () => Object.keys(rows).filter((name) => sources.Name && values.Name && sources[name] && values[name] && !sure.has(name) && sources[name].object !== sources.Name.object);
 
+  /** What is pressed before the draft is here waits for it. */
+  function onceBegun(act) {
+    ready.then(() => { if (begun) act(); });
+  }
+
   function take(name, offer) {
     if (!begun) {
       const before = values[name];
-      ready.then(() => { if (begun && early[name] === before) take(name, offer); });  // what she has written meanwhile stays
+      onceBegun(() => { if (early[name] === before) take(name, offer); });  // what she has written meanwhile stays
       return;
     }
     const value = valueOf(name, offer);
@@ -443,7 +448,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function takeAll() {
     if (held || state === 'linked') return;
     if (!begun) {
-      if (!asked) ready.then(takeAll);
+      if (!asked) onceBegun(takeAll);
       asked = true;
       checkButton.focus({preventScroll: true});  // the next key is for it, as ever
       return;
@@ -467,6 +472,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** Take the offered fields of one sample, but for what she wrote. */
   function takeFrom(hit) {
+    if (!begun) { onceBegun(() => takeFrom(hit)); return; }
     if (held || state === 'linked') return;
     remember('');
     let count = 0;
@@ -483,6 +489,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   }
 
   function takeClass(code) {
+    if (!begun) { onceBegun(() => takeClass(code)); return; }
     if (held || state === 'linked') return;
     const offer = (offers.TypologyGK || []).find((one) => String(classOf(fields.classes, one.value)?.code) === String(code));
     set('TypologyGK', String(code), offer && {object: offer.sources[0]?.id, value: String(code)});
@@ -893,7 +900,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
       if (!name || !offers[name]?.length) return;
       event.preventDefault();
       const step = () => another(name, key === 'ArrowDown' ? 1 : -1);
-      if (begun) step(); else ready.then(() => { if (begun) step(); });
+      if (begun) step(); else onceBegun(step);
     }
   }
 
@@ -917,7 +924,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   body.inert = loading;
   render();
-  let ready = begin();  // what is pressed before the draft is here waits for it
+  let ready = begin();
 
   return {
     hold, takeAll, takeClass, takeFrom, linkTo, check, save, node, allButton,
