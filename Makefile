@@ -51,8 +51,7 @@ kind: ## a Kubernetes on this machine with all of it: needs docker, kind, kubect
 
 kind-test: setup-dev ## test the chart on it, in a namespace of its own
 	@kind get kubeconfig --name museum > .museum-kind.kubeconfig
-	@docker build -q -t museum-search/functions:0.1.0-next tests/cluster/images/next && kind load docker-image museum-search/functions:0.1.0-next --name museum
-	@KUBECONFIG=$(CURDIR)/.museum-kind.kubeconfig MUSEUM_TEST_CLUSTER=on MUSEUM_TEST_NEXT=on .venv/bin/pytest -q -s tests/cluster
+	@KUBECONFIG=$(CURDIR)/.museum-kind.kubeconfig MUSEUM_TEST_CLUSTER=on .venv/bin/pytest -q -s tests/cluster
 
 kind-down: ## remove it, with its data
 	@kind delete cluster --name museum --kubeconfig .museum-kind.kubeconfig; rm -f .museum-kind.kubeconfig

@@ -214,8 +214,6 @@ class Parts:
                     await asyncio.to_thread(self.keep_expected)
             except MuseumError as error:
                 log.warning("what waits is looked at again in %.0f s: %s", ADMIT_EVERY, error)
-            except Exception:  # of one query that cannot be read: all others go on
-                log.exception("bug while what waits is looked at, again in %.0f s", ADMIT_EVERY)
             await asyncio.sleep(ADMIT_EVERY)
 
     def prepare(self) -> None:
@@ -248,7 +246,12 @@ class Parts:
     def admit_all(self) -> None:
         """Give free turns to what waits, of everybody."""
         for museum, owner in owners(self.store, self.buckets.state):
-            self.admit(museum, owner)
+            try:
+                self.admit(museum, owner)
+            except MuseumError:
+                raise
+            except Exception:  # something of theirs cannot be read: nobody else waits for that
+                log.exception("bug: what an owner has waiting cannot be given a turn")
 
 
 def public(settings: Settings, url: str) -> Settings:

@@ -36,9 +36,8 @@ class RememberedBy(Generic[K, T]):
             return known[1]
 
     def _read_now(self, key: K, came: float) -> T:
-        failed = self._failed.pop(key, None)
+        failed = self._failed.get(key)
         if failed is not None and failed[0] > came:
-            self._failed[key] = failed
             raise failed[1]
         try:
             return self._read(key)

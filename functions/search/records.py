@@ -17,8 +17,8 @@ Wanted = tuple[ObjectId, str, str]
 
 
 THREADS = 16
-"""As many as the S3 adapter keeps connections: four searches with ten hits each wait for a server that is silent two times, not
-eight."""
+"""As many as the S3 adapter keeps connections: with fewer, the last of four searches waits for a silent server longer than its
+watchdog does."""
 
 
 class RecordReader:

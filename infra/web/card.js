@@ -67,7 +67,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   let begun = false;
   let trying = false;
   let early = {};  // what she wrote while it was looked for whether there is a draft
-  let loading = Boolean(draftId || pref(`draft.${queryId}`));  // a draft that there is: nobody writes before it is shown
+  const known = Boolean(draftId || pref(`draft.${queryId}`));  // a draft that there is: nobody writes before it is shown
   let asked = false;
   let checking = false;
   const ends = [];
@@ -147,8 +147,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     }
     for (const [name, value] of Object.entries(early)) apply(name, value);
     begun = true;
-    loading = false;
-    body.inert = held;
+    hold(held);
     render();
     if (!unsaved && !Object.keys(early).length) return;
     store();
@@ -157,10 +156,10 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
 
   /** The draft that there is already, with its ETag. */
   async function made() {
-    const known = draftId || pref(`draft.${queryId}`) || (!batch && await madeElsewhere().catch(() => null));  // saving says it too
-    if (!known) return null;
+    const draft = draftId || pref(`draft.${queryId}`) || (!batch && await madeElsewhere().catch(() => null));  // saving says it too
+    if (!draft) return null;
     try {
-      return await api.call('GET', api.objectPath(known));
+      return await api.call('GET', api.objectPath(draft));
     } catch (error) {
       if (error.status !== 404 || draftId) throw error;
       keep(`draft.${queryId}`, null);
@@ -916,13 +915,13 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
   function hold(on) {
     held = on;
     veil.hidden = !on;
-    body.inert = on || loading;
+    body.inert = on || (known && !begun);
     allButton.disabled = on || state === 'linked' || !offeredLeft();
     checkButton.disabled = on;
     node.classList.toggle('held', on);
   }
 
-  body.inert = loading;
+  hold(false);
   render();
   let ready = begin();
 
@@ -934,7 +933,7 @@ export function card(place, {queryId, result, fields, shell, changed = () => {},
     get state() { return saved ? state : 'none'; },
     /** Where work begins: at what is offered, else at what is to be confirmed or written; at the heading of a card that is done. What is begun is waited for. In a worklist, whose keys are letters, never in a field. */
     focus() {
-      if (!begun && (draftId || pref(`draft.${queryId}`))) { ready.then(() => { if (!closed && !node.contains(document.activeElement)) this.focus(); }); return; }
+      if (known && !begun) { onceBegun(() => { if (!closed && !node.contains(document.activeElement)) this.focus(); }); return; }
       if (saved && state !== 'draft') title.focus({preventScroll: true});
       else if (!allButton.hidden && !allButton.disabled) allButton.focus();
       else if (held) title.focus();

@@ -8,12 +8,15 @@ export function keepPlace(list) {
   });
 }
 
-/** Go back to the row that was left; `more` shows further rows, and whether there may be others still. */
-export async function backToPlace(list, more) {
+/** Go back to the row that was left; `more()` shows further rows, `cursor()` says where they begin. */
+export async function backToPlace(list, more, cursor) {
   const {href, rows} = history.state?.place || {};
   if (!href) return;
   const row = () => list.querySelector(`a.cover[href="${CSS.escape(href)}"]`);
-  while (!row() && list.children.length < rows && await more());
+  for (let at = cursor(); at && !row() && list.children.length < rows; ) {
+    await more();
+    at = cursor() === at ? null : cursor();  // nothing came: the page was left, or the line is down
+  }
   row()?.scrollIntoView({block: 'center'});
   row()?.focus({preventScroll: true});
 }

@@ -138,7 +138,8 @@ def test_nothing_is_lost_through_an_upgrade_across_event_versions_and_back(world
         assert site.secret(f"{site.base}-gateway", "token") == token, "passwords of dev.* are made once"
         assert world.versions_read() == {"v1"}
         site.upgrade(writeVersions="current")
-        wait_for("its own versions to be written", lambda: world.versions_read() >= {"v2"} or None if tag else True, seconds=60)
+        if tag:
+            wait_for("its own versions to be written", lambda: "v2" in world.versions_read() or None, seconds=60)
         site.helm("rollback", site.release, str(before + 1), "--wait", "--timeout", "8m")
         for query in list(asked):  # until then its own versions may be queued, and nobody of the release before reads them
             world.result(query, seconds=240)

@@ -86,7 +86,7 @@ def test_while_it_is_down_each_counts_for_itself(
         "redis does not answer (ConnectionError): requests and uploads are counted by this gateway alone meanwhile"
     ]
     with running(part):
-        time.sleep(3.0)
+        time.sleep(limits.AWAY)
         assert taken(one, 2) + taken(other, 2) == 3
 
 

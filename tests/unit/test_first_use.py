@@ -49,7 +49,7 @@ def test_a_server_that_is_silent_is_waited_for_once() -> None:
 
     def read(key: str) -> str:
         asked.append(key)
-        time.sleep(0.3)
+        time.sleep(1.0)  # silent
         if len(asked) == 1:
             raise Unavailable("s3", "it is silent")
         return "there"
@@ -68,7 +68,7 @@ def test_an_issuer_that_is_silent_is_waited_for_once(monkeypatch: pytest.MonkeyP
 
     def refuse(*_given: object, **_more: object) -> None:
         tried.append(1)
-        time.sleep(0.3)
+        time.sleep(1.0)  # silent
         raise TimeoutError("silent")
 
     monkeypatch.setattr("urllib.request.OpenerDirector.open", refuse)

@@ -26,7 +26,7 @@ export function show(main, params, shell) {
     h('div', {class: 'row drafts-out', role: 'group', 'aria-labelledby': 'drafts-out'}, h('span', {class: 'soft', id: 'drafts-out'}, t('drafts.out')), ['xlsx', 'json'].map((format) => button(format.toUpperCase(), {icon: 'out', onclick: (event) => give(event.currentTarget, format)}))), list, h('p', {class: 'row center'}, more)));
   table().then(nameClasses).catch(() => {});
   keepPlace(list);
-  page(true).then(() => backToPlace(list, further)).catch(shell.failed);
+  page(true).then(() => backToPlace(list, page, () => cursor)).catch(shell.failed);
 
   function nameClasses(fields) {
     const code = cls.value;
@@ -57,13 +57,6 @@ export function show(main, params, shell) {
   async function give(pressed, format) {
     pressed.disabled = true;
     try { await inFiles((cursor) => `/drafts/export${api.asked({format, lang, cursor})}`, t('drafts.title'), format); } catch (error) { shell.failed(error); } finally { pressed.disabled = false; }
-  }
-
-  /** One page more for who comes back; whether there may be another. */
-  async function further() {
-    const before = cursor;
-    await page();
-    return !closed && Boolean(cursor) && cursor !== before;
   }
 
   async function page(first = false) {

@@ -14,14 +14,7 @@ export function show(main, params, shell) {
   const more = button(t('list.more'), {icon: 'down', onclick: () => page(), hidden: true});
   fill(main, h('div', {class: 'listing'}, h('h1', {}, t('history.title')), h('p', {class: 'soft'}, t('history.lead')), list, h('p', {class: 'row center'}, more)));
   keepPlace(list);
-  page(true).then(() => backToPlace(list, further)).catch(shell.failed);
-
-  /** One page more for who comes back; whether there may be another. */
-  async function further() {
-    const before = cursor;
-    await page();
-    return !closed && Boolean(cursor) && cursor !== before;
-  }
+  page(true).then(() => backToPlace(list, page, () => cursor)).catch(shell.failed);
 
   async function page(first = false) {
     more.disabled = true;
