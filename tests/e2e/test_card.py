@@ -259,6 +259,27 @@ def test_nothing_is_written_over_a_draft_that_is_not_read_yet(registrar: Person)
     assert {**had, "Condition": "царапина"}.items() <= fields.items()
 
 
+def test_a_draft_that_cannot_be_read_is_read_again_when_that_is_asked_for(registrar: Person) -> None:
+    """Until then it takes no text, says why, and the page answers: it does not wait for itself for ever."""
+    museum = registrar.museum
+    query = registrar.found(things.photo(things.NEW_COIN))
+    registrar.value("Name").fill("Монета")
+    stored(museum, query, Name="Монета")
+    registrar.saved()
+    registrar.excused.append("503")
+    problem = {"status": 503, "code": "unavailable", "detail": "s3"}
+    broken = re.compile(r".*/api/objects/[^?]+$")
+    registrar.page.route(broken, lambda route: route.fulfill(status=503, json=problem))
+    registrar.page.reload()
+    expect(registrar.page.locator(".save-line.failed")).to_be_visible()
+    assert registrar.page.locator(".card-body").evaluate("(one) => one.inert")
+    registrar.page.unroute(broken)
+    registrar.button("save.again").click()
+    expect(registrar.value("Name")).to_have_value("Монета")
+    registrar.value("Condition").fill("царапина")
+    stored(museum, query, Name="Монета", Condition="царапина")
+
+
 def test_what_is_typed_while_another_browsers_draft_is_looked_for_is_kept(registrar: Person) -> None:
     """Beside what that one has; where both wrote, hers is what she has just written."""
     museum = registrar.museum

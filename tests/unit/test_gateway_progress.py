@@ -16,7 +16,7 @@ from functions.decoding import decoded
 from functions.errors import Unavailable
 from functions.events import subject_of, topic, upload_id
 from functions.gateway import stream, uploading
-from functions.gateway.queries import FORM_LIMIT, TURN_LIMIT
+from functions.gateway.queries import ASKED, FORM_LIMIT, TURN_LIMIT
 from functions.results import Hit, Result, store_result
 from tests.gateway_world import NORTH, SOUTH, XSS, GatewayWorld, Reply, until, worlds
 
@@ -378,6 +378,20 @@ def test_a_single_photo_waits_too_where_both_turns_are_taken(world: GatewayWorld
     begun = world.ask("POST", "/api/uploads", {"filename": "a.jpg", "content_type": "image/jpeg", "size": 5}).json
     assert begun["upload"] is None
     assert len(begun["parts"]) == 1
+
+
+def test_what_of_one_owner_cannot_be_read_holds_up_nobody_else(world: GatewayWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """It is in the log; the turns of others go on."""
+    theirs = waited(world, "one", "two", "three")
+    mine = [world.queried(name.encode(), who="visitor", wait=True) for name in ("four", "five", "six")]
+    (asked,) = [key for key in world.keys("state", ASKED) if theirs[2] in key]
+    assert asked < min(key for key in world.keys("state", ASKED) if mine[2] in key), "theirs are looked at first"
+    world.store.put("state", asked, b"{", content_type="application/json")
+    finish(world, theirs[0])
+    finish(world, mine[0], owner="vera")
+    world.parts.admit_all()
+    assert world.ask("GET", f"/api/queries/{mine[2]}", who="visitor").json["status"] == "running"
+    assert "cannot be given a turn" in caplog.text
 
 
 def test_a_form_that_nobody_used_holds_nobody_up_for_long(world: GatewayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
