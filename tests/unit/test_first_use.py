@@ -80,10 +80,15 @@ def test_an_issuer_that_is_silent_is_waited_for_once(monkeypatch: pytest.MonkeyP
     assert len(tried) == 1
 
 
-def test_a_process_has_one_encoder_of_a_model() -> None:
+def test_a_process_has_one_encoder_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session is large: four at once do not fit a pod."""
-    encoder_of.__globals__["_made"].cache_clear()
-    made = together(lambda: encoder_of(Settings(museum_encoder="onnx"), "some-model"))
+
+    class Slow:
+        def __init__(self, *_: object) -> None:
+            time.sleep(0.3)  # its libraries are imported
+
+    monkeypatch.setattr("functions.adapters.onnx.OnnxEncoder", Slow)
+    made = together(lambda: encoder_of(Settings(museum_encoder="onnx"), "made once"))
     assert len({id(one) for one in made}) == 1
 
 
