@@ -104,7 +104,7 @@ class Person:
             self.page.reload()
         else:
             self.page.goto(address)
-        expect(self.page.locator("#main h1:not([data-before])").first).to_be_visible(timeout=WAIT)
+        expect(self.page.locator("#main h1:not([data-before])").first).to_be_visible()
         return self
 
     @property
@@ -155,7 +155,7 @@ class Person:
 
     def result(self) -> None:
         """Wait until the result is shown."""
-        expect(self.main.locator(".hits")).to_have_attribute("aria-busy", "false", timeout=WAIT)
+        expect(self.main.locator(".hits")).to_have_attribute("aria-busy", "false")
 
     def search(self, photo: bytes, name: str = "photo.jpg") -> str:
         """Choose a photo, find, wait; the query's id."""
@@ -208,4 +208,4 @@ class Person:
 
     def saved(self) -> None:
         """Wait until the card says that it is saved."""
-        expect(self.page.locator(".save-line.saved")).to_have_text(self.t.like("save.saved"), timeout=WAIT)
+        expect(self.page.locator(".save-line.saved")).to_have_text(self.t.like("save.saved"))

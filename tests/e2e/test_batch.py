@@ -101,7 +101,7 @@ def test_a_morning_is_worked_through_by_keyboard_and_gone_on_with_tomorrow(arriv
     begin(first, name, morning())
     items = first.main.locator(".worklist a")
     expect(items).to_have_count(6, timeout=60_000)
-    expect(first.main.locator(".card .tag").first).to_be_visible(timeout=WAIT)
+    expect(first.main.locator(".card .tag").first).to_be_visible()
     costs = [work(first, place) for place in range(3)]
     url = first.page.url.split("#")[0]
     query = first.museum.ask("GET", "/queries?limit=1")[1]["items"][0]["id"]
@@ -111,7 +111,7 @@ def test_a_morning_is_worked_through_by_keyboard_and_gone_on_with_tomorrow(arriv
     second = arrive(lang)
     second.page.goto(f"{url}#/batch")
     second.page.get_by_role("link", name=name).press("Enter")
-    expect(second.main.locator(".worklist a")).to_have_count(6, timeout=WAIT)
+    expect(second.main.locator(".worklist a")).to_have_count(6)
     expect(second.main.locator(".worklist .is-checked")).to_have_count(3)
     costs += [work(second, place) for place in range(3, 6)]
     assert max(costs) <= PRESSES, costs
@@ -145,7 +145,7 @@ def work(person: Person, place: int) -> int:
     """Take and check the object that is open, by keys alone; how many they were."""
     expect(person.main.locator('.worklist a[aria-current="true"]')).to_have_count(1)
     before, current = person.presses, person.main.locator('.worklist a[aria-current="true"]').get_attribute("data-id")
-    expect(person.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    expect(person.button("card.take_all")).to_be_enabled()
     person.press("a")
     expect(person.value("Name")).not_to_have_value("")
     expect(person.button("card.check")).to_be_focused()
@@ -154,7 +154,7 @@ def work(person: Person, place: int) -> int:
     expect(person.button("review.yes")).to_be_focused()
     person.press("Enter")
     expect(person.page.locator("dialog.review")).to_have_count(0)
-    expect(person.main.locator(f'.worklist a[data-id="{current}"] .is-checked')).to_have_count(1, timeout=WAIT)
+    expect(person.main.locator(f'.worklist a[data-id="{current}"] .is-checked')).to_have_count(1)
     return person.presses - before
 
 
@@ -182,10 +182,10 @@ def test_an_object_that_is_catalogued_already_is_answered_by_a_key(registrar: Pe
         ],
     )
     expect(registrar.main.locator(".worklist a")).to_have_count(2, timeout=60_000)
-    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    expect(registrar.main.locator(".same")).to_be_visible()
     registrar.press("1")
-    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
-    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1)
+    expect(registrar.main.locator(".same")).to_be_visible()
     registrar.press("2")
     expect(registrar.main.locator(".veil")).to_be_hidden()
     expect(registrar.button("card.take_all")).to_be_focused()
@@ -204,16 +204,16 @@ def test_no_key_too_many_answers_whether_it_is_catalogued(registrar: Person) -> 
     works = registrar.main.locator(".worklist a")
     expect(works).to_have_count(2, timeout=60_000)
     works.filter(has_text="КП-701").click()
-    expect(registrar.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    expect(registrar.button("card.take_all")).to_be_enabled()
     registrar.press("j")
     title = registrar.main.locator(".same-title")
-    expect(title).to_be_focused(timeout=WAIT)
+    expect(title).to_be_focused()
     registrar.press("Enter")
     registrar.press("Enter")
     expect(registrar.main.locator(".same")).to_be_visible()
     expect(works.get_by_text(registrar.t("work.same"))).to_have_count(0)
     registrar.press("1")
-    expect(works.get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
+    expect(works.get_by_text(registrar.t("work.same"))).to_have_count(1)
 
 
 def test_without_anything_similar_the_keys_are_no_text(registrar: Person) -> None:
@@ -222,13 +222,13 @@ def test_without_anything_similar_the_keys_are_no_text(registrar: Person) -> Non
     begin(registrar, name, [(f"КП-{n}_1.jpg", "image/jpeg", things.seen_again(things.STRANGE, n)) for n in (41, 42)])
     works = registrar.main.locator(".worklist a")
     expect(works).to_have_count(2, timeout=60_000)
-    expect(works.get_by_text(registrar.t("work.nothing"))).to_have_count(2, timeout=WAIT)
+    expect(works.get_by_text(registrar.t("work.nothing"))).to_have_count(2)
     first = registrar.main.locator('.worklist a[aria-current="true"]')
     at = first.get_attribute("data-id")
     registrar.press("j" if works.first.get_attribute("data-id") == at else "k")
     expect(first).not_to_have_attribute("data-id", at or "")
     heading = registrar.main.locator(".card h2").first
-    expect(heading).to_be_focused(timeout=WAIT)
+    expect(heading).to_be_focused()
     for key in ("c", "1", "2", "a", "Enter"):
         registrar.press(key)
     expect(registrar.value("Name")).to_have_value("")
@@ -246,7 +246,7 @@ def test_without_anything_similar_the_keys_are_no_text(registrar: Person) -> Non
     registrar.value("TypologyGK").select_option("13")
     registrar.saved()
     registrar.press("Control+Enter")
-    expect(registrar.main.locator(".worklist .is-checked")).to_have_count(1, timeout=WAIT)
+    expect(registrar.main.locator(".worklist .is-checked")).to_have_count(1)
 
 
 UNCOVERED = """(root) => [...document.querySelectorAll(root)].filter((one) => {
@@ -271,8 +271,8 @@ def test_no_button_of_an_object_lies_under_another_part(arrive: Arrive, width: i
     for query, part in ((same, ".same"), (nothing, ".status .note")):
         registrar.main.locator(f'.worklist a[data-id="{query}"]').click(timeout=WAIT)
         box = registrar.main.locator(part)
-        expect(box).to_be_visible(timeout=WAIT)
-        expect(registrar.main.locator(".card")).to_be_visible(timeout=WAIT)
+        expect(box).to_be_visible()
+        expect(registrar.main.locator(".card")).to_be_visible()
         assert registrar.page.evaluate(UNCOVERED, ".query-head :is(button, a.button), .card-top button, .card-foot button") == []
         room = box.bounding_box()
         assert room
@@ -300,14 +300,14 @@ def test_what_was_refused_is_said_until_she_takes_it_away(registrar: Person) -> 
         [("КП-801_1.jpg", "image/jpeg", things.photo(things.NEW_COIN)), ("empty.jpg", "image/jpeg", b"")],
     )
     refused = registrar.main.locator(".worklist li.work").filter(has_text=registrar.t("file.empty"))
-    expect(refused).to_have_count(1, timeout=WAIT)
+    expect(refused).to_have_count(1)
     expect(registrar.main.locator(".worklist a")).to_have_count(1, timeout=60_000)
     registrar.page.reload()
-    expect(refused).to_have_count(1, timeout=WAIT)
+    expect(refused).to_have_count(1)
     registrar.button("work.forget", within=refused).click()
     expect(refused).to_have_count(0)
     registrar.page.reload()
-    expect(registrar.main.locator(".worklist a")).to_have_count(1, timeout=WAIT)
+    expect(registrar.main.locator(".worklist a")).to_have_count(1)
     expect(refused).to_have_count(0)
 
 
@@ -319,7 +319,7 @@ def test_what_was_not_sent_when_the_window_closed_is_sent_by_the_next(registrar:
     name = unique("Медленно")
     line.send("Network.emulateNetworkConditions", slow)
     begin(registrar, name, morning()[:6])
-    expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(3, timeout=WAIT)
+    expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(3)
     registrar.page.wait_for_function(KEPT, arg=name)  # until then the page asks before it lets her close it
     registrar.page.close(run_before_unload=False)
     registrar.page = registrar.page.context.new_page()
@@ -367,14 +367,14 @@ def test_a_batch_is_gone_on_with_on_another_machine(registrar: Person) -> None:
 
     registrar.go(f"batch/{quote(name)}/{new}")
     work = registrar.main.locator(".worklist a")
-    expect(work).to_have_count(3, timeout=WAIT)
-    expect(registrar.value("FZK")).to_have_value("протокол 9", timeout=WAIT)
+    expect(work).to_have_count(3)
+    expect(registrar.value("FZK")).to_have_value("протокол 9")
     expect(registrar.value("ActNumberandDate")).to_have_value("№ 3")
-    expect(work.filter(has_text=registrar.t("work.same"))).to_have_attribute("data-id", tool, timeout=WAIT)
+    expect(work.filter(has_text=registrar.t("work.same"))).to_have_attribute("data-id", tool)
     expect(registrar.main.locator(".batch-sum")).to_contain_text(registrar.t("batch.finished", n=1))
     registrar.main.locator(f'.worklist a[data-id="{narrowed}"]').click()
-    expect(registrar.main.locator(".chip")).to_have_text(registrar.t("scope.mine"), timeout=WAIT)
-    expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
+    expect(registrar.main.locator(".chip")).to_have_text(registrar.t("scope.mine"))
+    expect(registrar.value("Name")).to_have_value("Монета")
 
 
 def test_a_large_batch_does_not_hide_those_before_it(registrar: Person) -> None:
@@ -413,7 +413,7 @@ def test_a_batch_that_one_file_does_not_take_is_saved_in_several(registrar: Pers
     page.route(re.compile(r"/api/objects\?kind=drafts&batch"), cards)
     page.route(re.compile(r"/api/drafts/export\?"), part)
     registrar.go(f"batch/{quote('Большой')}")
-    expect(registrar.main.locator(".batch-sum")).to_have_text(registrar.t.like("batch.objects"), timeout=WAIT)
+    expect(registrar.main.locator(".batch-sum")).to_have_text(registrar.t.like("batch.objects"))
     files: list[str] = []
     page.on("download", lambda one: files.append(one.suggested_filename))
     last = re.compile(rf"Большой 2\.{kind}")
@@ -496,7 +496,7 @@ def test_a_folder_of_many_photos_is_given_at_once(registrar: Person) -> None:
     registrar.page.get_by_label(registrar.t("batch.name")).fill(unique("Много"))
     registrar.page.evaluate(LATE)
     registrar.button("batch.start").click()
-    expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(MANY, timeout=WAIT)
+    expect(registrar.main.locator(".worklist li.work:not(.ghost)")).to_have_count(MANY)
     registrar.button("batch.keys").click()
     expect(registrar.page.locator("dialog[open]")).to_have_count(1)
     registrar.page.keyboard.press("Escape")
@@ -522,9 +522,9 @@ def test_an_object_that_is_done_has_the_focus_when_it_is_gone_back_to(registrar:
     kind = {"content-type": "application/merge-patch+json", "if-match": "*"}
     assert museum.ask("PATCH", f"/objects/{card['id']}", {"draft": {"state": "checked"}}, **kind)[0] == 200
     registrar.go(f"batch/{quote(name)}/{new}")
-    expect(registrar.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    expect(registrar.button("card.take_all")).to_be_enabled()
     registrar.press("k")
-    expect(registrar.main.locator(".card .tag").first).to_have_text(registrar.t("state.checked"), timeout=WAIT)
+    expect(registrar.main.locator(".card .tag").first).to_have_text(registrar.t("state.checked"))
     expect(registrar.main.locator(".card h2").first).to_be_focused()
     registrar.press("Enter")
     registrar.saved()
@@ -562,5 +562,5 @@ def test_a_new_batch_opens_at_its_first_object(registrar: Person, slow: str) -> 
     registrar.button("batch.start").click()
     works = registrar.main.locator(".worklist a")
     expect(works).to_have_count(3, timeout=60_000)
-    expect(works.first).to_have_attribute("aria-current", "true", timeout=WAIT)
+    expect(works.first).to_have_attribute("aria-current", "true")
     expect(registrar.main.locator("#batch-at")).to_have_text(registrar.t("card.of", i=1, n=3))

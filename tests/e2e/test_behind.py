@@ -20,7 +20,7 @@ from infra.local.stack import WEB
 from tests.e2e import things
 from tests.e2e.conftest import Arrive
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.fixtures.stack import held
 from tests.people import kill, replica
 
@@ -125,7 +125,7 @@ def test_the_page_works_behind_another_web_server(arrive: Arrive, behind: Museum
     person.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 81)))
     with held(behind.running, "search-interactive"):
         person.find()
-        expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"), timeout=WAIT)
+        expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"))
     person.result()
     assert person.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]
     for image in person.hits.locator(".hit-pic img").all():
@@ -145,7 +145,7 @@ def test_another_gateway_goes_on_where_one_is_killed(arrive: Arrive, museum: Mus
         person.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 82)))
         with held(there.running, "search-interactive"):
             person.find()
-            expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"), timeout=WAIT)
+            expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"))
             kill(part)
         person.result()
         assert person.names()[0] == things.record_of(things.KNOWN_TOOL)["Name"]

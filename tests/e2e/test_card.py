@@ -102,10 +102,10 @@ def test_what_is_typed_is_saved_as_it_is_typed(registrar: Person, arrive: Arrive
     registrar.saved()
     stored(registrar.museum, query, Name="Монета 25 центов", Condition="царапина на аверсе")
     registrar.page.reload()
-    expect(registrar.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
+    expect(registrar.value("Name")).to_have_value("Монета 25 центов")
     expect(registrar.value("Condition")).to_have_value("царапина на аверсе")
     other = arrive(registrar.t.lang).go(f"q/{query}")
-    expect(other.value("Name")).to_have_value("Монета 25 центов", timeout=WAIT)
+    expect(other.value("Name")).to_have_value("Монета 25 центов")
 
 
 def test_a_reload_right_after_a_key_loses_nothing(registrar: Person) -> None:
@@ -113,7 +113,7 @@ def test_a_reload_right_after_a_key_loses_nothing(registrar: Person) -> None:
     query = registrar.found(things.photo(things.NEW_COIN))
     registrar.value("Name").press_sequentially("Монета")
     registrar.page.reload()
-    expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
+    expect(registrar.value("Name")).to_have_value("Монета")
     stored(registrar.museum, query, Name="Монета")
 
 
@@ -252,7 +252,7 @@ def test_nothing_is_written_over_a_draft_that_is_not_read_yet(registrar: Person)
         for _ in range(8):  # whoever is at a field by Tab would write into it
             registrar.page.keyboard.press("Tab")
             registrar.page.keyboard.type("ъ")
-    expect(registrar.value("Name")).to_have_value("Ложка", timeout=WAIT)
+    expect(registrar.value("Name")).to_have_value("Ложка")
     registrar.value("Condition").fill("царапина")
     registrar.saved()
     fields = museum.ask("GET", f"/objects/{draft['id']}")[1]["fields"]
@@ -291,7 +291,7 @@ def test_what_is_typed_while_another_browsers_draft_is_looked_for_is_kept(regist
         registrar.go(f"q/{query}")
         registrar.value("Condition").fill("царапина")
         registrar.value("Name").fill("Монета США")
-    expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.", timeout=WAIT)
+    expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.")
     stored(museum, query, Name="Монета США", Authors="Флэнаган Дж.", Condition="царапина")
 
 
@@ -331,7 +331,7 @@ def test_a_year_that_is_none_is_said_and_stops_nothing_else(registrar: Person) -
     stored(registrar.museum, query, Name="Монета", CreationTimeStart="давно", KPDate="31.02.1956", Quantity="один")
     expect(registrar.page.locator(".save-line.saved")).to_contain_text(registrar.t("save.wrong"))
     registrar.page.reload()
-    expect(registrar.value("CreationTimeStart")).to_have_value("давно", timeout=WAIT)
+    expect(registrar.value("CreationTimeStart")).to_have_value("давно")
     registrar.value("TypologyGK").select_option(things.COIN)
     registrar.button("card.check").click()
     expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("code.has-warnings"))
@@ -369,10 +369,10 @@ def test_what_the_gateway_warns_of_is_said_at_its_field_in_her_language(person: 
     wrong = {"fields": {"TypologyGK": "999", "OwnershipType": "9"}}
     assert person.museum.ask("PATCH", path, wrong, **kind)[0] == 200
     person.page.reload()
-    expect(person.value("Name")).to_have_value("Монета", timeout=WAIT)
+    expect(person.value("Name")).to_have_value("Монета")
     person.excused.append("409")
     person.button("card.check").click()
-    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.has-warnings"), timeout=WAIT)
+    expect(person.page.locator(".save-line.failed")).to_contain_text(person.t("code.has-warnings"))
     for name in ("TypologyGK", "OwnershipType"):
         expect(person.field(name).locator(".field-note")).to_have_text(person.t("card.bad_code"))
 
@@ -466,7 +466,7 @@ def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arri
     registrar.value("Name").fill("Монета")
     registrar.saved()
     other = arrive(registrar.t.lang).go(f"q/{query}")
-    expect(other.value("Name")).to_have_value("Монета", timeout=WAIT)
+    expect(other.value("Name")).to_have_value("Монета")
     other.value("Name").fill("Монета США")
     other.value("Authors").fill("Флэнаган Дж.")
     stored(registrar.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
@@ -474,7 +474,7 @@ def test_two_windows_do_not_overwrite_each_other(registrar: Person, arrive: Arri
     registrar.value("Name").fill("Монета 25 центов")
     registrar.value("Condition").fill("царапина")
     clash = registrar.field("Name").locator(".clash")
-    expect(clash).to_contain_text(registrar.t("card.changed"), timeout=WAIT)
+    expect(clash).to_contain_text(registrar.t("card.changed"))
     expect(clash).to_contain_text(registrar.t("card.clash_here", value="Монета 25 центов"))
     expect(clash).to_contain_text(registrar.t("card.clash", value="Монета США"))
     registrar.page.locator("#toasts").get_by_role("button", name=registrar.t("card.clash_choose")).click()
@@ -499,13 +499,13 @@ def test_two_windows_that_both_begin_the_card_do_not_overwrite_each_other(regist
     other = arrive(registrar.t.lang).go(f"q/{query}")
     registrar.go(f"q/{query}")
     for one in (registrar, other):
-        expect(one.button("card.take_all")).to_be_enabled(timeout=WAIT)
+        expect(one.button("card.take_all")).to_be_enabled()
     other.value("Name").fill("Монета США")
     other.value("Authors").fill("Флэнаган Дж.")
     stored(registrar.museum, query, Name="Монета США", Authors="Флэнаган Дж.")
     registrar.value("Name").fill("Монета 25 центов")
     clash = registrar.field("Name").locator(".clash")
-    expect(clash).to_contain_text(registrar.t("card.clash", value="Монета США"), timeout=WAIT)
+    expect(clash).to_contain_text(registrar.t("card.clash", value="Монета США"))
     expect(registrar.value("Authors")).to_have_value("Флэнаган Дж.")
     stored(registrar.museum, query, Name="Монета США")
     registrar.button("card.clash_keep").click()
@@ -526,7 +526,7 @@ def test_a_record_is_linked_by_the_number_that_the_page_shows(registrar: Person)
         registrar.page.get_by_label(registrar.t("link.number")).fill("")
         expect(dialog.locator(".found-one")).to_have_count(0)
         registrar.page.get_by_label(registrar.t("link.number")).fill(number)
-        expect(dialog.locator(".found-one")).to_contain_text("КП-1103", timeout=WAIT)
+        expect(dialog.locator(".found-one")).to_contain_text("КП-1103")
     registrar.page.go_back()
     expect(registrar.page.locator("dialog")).to_have_count(0)
 
@@ -550,7 +550,7 @@ def test_a_record_far_behind_in_a_large_catalogue_is_found_too(registrar: Person
 
     registrar.page.route("**/api/objects?*number=*", nothing_yet)
     registrar.page.get_by_label(registrar.t("link.number")).fill("КП-1103")
-    expect(registrar.page.locator("dialog[open] .found-one")).to_contain_text("КП-1103", timeout=WAIT)
+    expect(registrar.page.locator("dialog[open] .found-one")).to_contain_text("КП-1103")
     assert ["cursor=" in url for url in asked] == [False, True, True]
 
 
@@ -587,7 +587,7 @@ def test_a_printed_card_is_a_table_with_its_photos(registrar: Person) -> None:
     page = registrar.page
     for address in (f"q/{query}", f"d/{draft_of(registrar.museum, query)['id']}"):
         registrar.go(address)
-        expect(registrar.value("Name")).not_to_have_value("", timeout=WAIT)
+        expect(registrar.value("Name")).not_to_have_value("")
         page.emulate_media(media="print")
         assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) <= 2
         for name in ("Name", "Condition"):
@@ -654,7 +654,7 @@ def test_a_card_is_copied_as_the_settings_say(registrar: Person) -> None:
             registrar.page.get_by_label(registrar.t("settings.only")).set_checked(only)
             registrar.page.get_by_label(registrar.t("settings.form")).select_option(form)
             registrar.go(f"q/{query}")
-            expect(registrar.value("Name")).to_have_value("Монета", timeout=WAIT)
+            expect(registrar.value("Name")).to_have_value("Монета")
             registrar.page.evaluate("document.querySelector('#toasts').replaceChildren()")
             registrar.button("card.copy").click()
             expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t("copy.done", what=registrar.t("card.title")))
@@ -672,11 +672,11 @@ def test_from_photo_to_checked_card_by_keyboard_alone(person: Person) -> None:
         person.press("Enter")
     photo = {"name": "coin.jpg", "mimeType": "image/jpeg", "buffer": things.photo(things.NEW_COIN)}
     chooser.value.set_files([photo])  # type: ignore[list-item]
-    expect(person.page.get_by_role("button", name=person.t("search.go"))).to_be_focused(timeout=WAIT)
+    expect(person.page.get_by_role("button", name=person.t("search.go"))).to_be_focused()
     person.press("Enter")
     person.page.wait_for_url("**/#/q/**", timeout=WAIT)
     person.result()
-    expect(person.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    expect(person.button("card.take_all")).to_be_enabled()
     person.press("Alt+a")
     expect(person.value("Name")).not_to_have_value("")
     expect(person.button("card.check")).to_be_focused()
@@ -738,7 +738,7 @@ def test_what_has_the_focus_is_never_under_a_bar(arrive: Arrive, width: int, hei
     """At 200 % on a desk, and on a phone: neither the navigation nor the card's own top and foot cover it."""
     registrar = arrive("ru", viewport={"width": width, "height": height})
     registrar.found(things.photo(things.NEW_COIN))
-    expect(registrar.button("card.take_all")).to_be_enabled(timeout=WAIT)
+    expect(registrar.button("card.take_all")).to_be_enabled()
     if key == "Shift+Tab":
         registrar.button("card.check").focus()
     covered = set()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.e2e import things
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.fixtures.stack import wait_for
 
 TOOL = things.record_of(things.KNOWN_TOOL)
@@ -57,7 +57,7 @@ def test_it_is_this_one(registrar: Person) -> None:
     wait_for("the answer to be kept", lambda: told(registrar.museum, query))
     assert not [one for one in registrar.museum.drafts() if one["draft"]["query"] == query]
     registrar.page.reload()
-    expect(registrar.main.locator(".note.good")).to_be_visible(timeout=WAIT)
+    expect(registrar.main.locator(".note.good")).to_be_visible()
     registrar.button("same.mistake").click()
     expect(registrar.main.locator(".same")).to_be_visible()
     registrar.button("same.same").first.click()

@@ -10,7 +10,7 @@ from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.e2e import things
 from tests.e2e.conftest import Arrive
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.e2e.test_batch import begin, unique
 from tests.fixtures.stack import wait_for
 
@@ -19,7 +19,7 @@ def opened(person: Person, place: int = 0) -> Locator:
     """The comparison of a hit, when both photos are there."""
     person.link("hit.compare", within=person.hits.nth(place)).click()
     dialog = person.page.locator("dialog.compare")
-    expect(dialog.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
+    expect(dialog.locator(".compare-record dl")).to_be_visible()
     expect(dialog.locator(".lens img")).to_have_count(2)
     for image in dialog.locator(".lens img").all():  # a record that comes late may have another view of it
         expect(image).to_have_js_property("complete", True)
@@ -191,15 +191,15 @@ def test_in_a_batch_the_answer_is_seen_before_it_goes_on(registrar: Person) -> N
     photos = [(f"b{n}_1.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 70 + n)) for n in (1, 2)]
     begin(registrar, unique("Сравнение"), photos)
     expect(registrar.main.locator(".worklist a")).to_have_count(2, timeout=60_000)
-    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    expect(registrar.main.locator(".same")).to_be_visible()
     first = registrar.main.locator(".worklist a[aria-current]").get_attribute("href")
     dialog = opened(registrar)
     registrar.page.keyboard.press("1")
     expect(dialog.locator(".compare-said")).to_have_text(registrar.t("same.said_same"))
     registrar.page.keyboard.press("Escape")
-    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1, timeout=WAIT)
-    expect(registrar.main.locator(".worklist a[aria-current]")).not_to_have_attribute("href", first or "", timeout=WAIT)
-    expect(registrar.main.locator(".same")).to_be_visible(timeout=WAIT)
+    expect(registrar.main.locator(".worklist").get_by_text(registrar.t("work.same"))).to_have_count(1)
+    expect(registrar.main.locator(".worklist a[aria-current]")).not_to_have_attribute("href", first or "")
+    expect(registrar.main.locator(".same")).to_be_visible()
 
 
 def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> None:
@@ -207,7 +207,7 @@ def test_an_address_with_an_object_opens_the_comparison(registrar: Person) -> No
     registrar.found(things.seen_again(things.KNOWN_TOOL))
     opened(registrar)
     registrar.page.reload()
-    expect(registrar.page.locator("dialog.compare")).to_be_visible(timeout=WAIT)
+    expect(registrar.page.locator("dialog.compare")).to_be_visible()
 
 
 def test_a_part_is_chosen_by_dragging(registrar: Person) -> None:

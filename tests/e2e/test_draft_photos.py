@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.e2e import things
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.fixtures.stack import held
 
 
@@ -31,7 +31,7 @@ def opened(person: Person, draft: dict[str, Any]) -> Locator:
     """The draft on the page; its photos."""
     person.go(f"d/{draft['id']}")
     photos = person.main.locator(".draft-photos li")
-    expect(photos).to_have_count(1, timeout=WAIT)
+    expect(photos).to_have_count(1)
     return photos
 
 
@@ -47,7 +47,7 @@ def test_a_photo_is_kept_as_it_was_taken(registrar: Person, museum: Museum, draf
     photos = opened(registrar, draft)
     original = things.jpeg(Image.open(io.BytesIO(things.large(things.NEW_COIN))), quality=95, orientation=6)
     registrar.choose(("side.jpg", "image/jpeg", original), key="draft.add")
-    expect(photos).to_have_count(2, timeout=WAIT)
+    expect(photos).to_have_count(2)
     assert original in kept(museum, draft)
 
 
@@ -63,7 +63,7 @@ def test_an_original_that_is_too_large_is_said_before_a_byte_is_sent(
     with registrar.page.expect_file_chooser() as chooser:
         registrar.button("draft.add").click()
     chooser.value.set_files(file)
-    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t.like("file.too-large-original"), timeout=WAIT)
+    expect(registrar.page.locator("#toasts")).to_contain_text(registrar.t.like("file.too-large-original"))
     assert [one for one in registrar.asked if one[0] == "POST" and not one[1].endswith("/session")] == []
 
 
@@ -75,12 +75,12 @@ def test_a_photo_that_no_browser_shows_has_its_picture_once_it_is_read(
     with held(museum.running, "preprocess-interactive"):
         for place, name in enumerate(("IMG_1.HEIC", "IMG_2.HEIC")):
             person.choose((name, "image/heic", things.heic(things.MORNING[place])), key="draft.add")
-            expect(photos).to_have_count(2 + place, timeout=WAIT)
+            expect(photos).to_have_count(2 + place)
         expect(photos.get_by_text(person.t("draft.reading"))).to_have_count(2)
         expect(photos.get_by_label(person.t("photo.coming"))).to_have_count(2)
     for photo in (photos.nth(1), photos.nth(2)):
         image = photo.locator("img")
-        expect(image).to_have_js_property("complete", True, timeout=WAIT)
+        expect(image).to_have_js_property("complete", True)
         assert image.evaluate("(one) => one.naturalWidth > 100")
     expect(photos.get_by_text(person.t("draft.reading"))).to_have_count(0)
 
@@ -121,7 +121,7 @@ def test_a_photo_that_was_refused_says_why(
     photos = opened(person, draft)
     name, kind, body = photo
     person.choose((name, kind, body()), key="draft.add")
-    expect(photos.nth(1).locator(".bad")).to_have_text(person.t(key), timeout=WAIT)
+    expect(photos.nth(1).locator(".bad")).to_have_text(person.t(key))
     expect(person.page.locator("#assertive")).to_have_text(person.t(key))
     expect(photos.get_by_text(person.t("draft.reading"))).to_have_count(0)
 
@@ -143,10 +143,10 @@ def test_how_a_photo_ended_is_told_to_a_page_that_is_opened_meanwhile(
     photos = opened(registrar, draft)
     with held(museum.running, "preprocess-interactive"):
         registrar.choose(("IMG_3.HEIC", "image/heic", things.heic(things.MORNING[2])), key="draft.add")
-        expect(photos).to_have_count(2, timeout=WAIT)
+        expect(photos).to_have_count(2)
         registrar.page.reload()
-        expect(photos.nth(1)).to_contain_text(registrar.t("draft.reading"), timeout=WAIT)
-    expect(photos.nth(1).locator("img")).to_have_count(1, timeout=WAIT)
+        expect(photos.nth(1)).to_contain_text(registrar.t("draft.reading"))
+    expect(photos.nth(1).locator("img")).to_have_count(1)
 
 
 @pytest.mark.parametrize("reduced", [True, False])
@@ -164,4 +164,4 @@ def test_that_a_card_has_the_photo_that_was_searched_is_said(registrar: Person, 
     registrar.value("Name").fill("Монета 25 центов")
     registrar.saved()
     registrar.link("object.edit", within=note).click()
-    expect(registrar.main.locator("h1")).to_have_text("Монета 25 центов", timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_have_text("Монета 25 центов")

@@ -10,7 +10,7 @@ from playwright.sync_api import Route, expect
 from tests.e2e import things
 from tests.e2e.conftest import Arrive
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.e2e.words import Words
 from tests.fixtures.stack import wait_for
 from tests.pictures import jpeg
@@ -24,7 +24,7 @@ def test_my_searches_are_listed_newest_first_and_erased(person: Person, museum: 
     museum.result(newer)
     person.go("history")
     rows = person.main.locator(".rowline:not(.ghost)")
-    expect(rows.nth(0)).to_contain_text("новый.jpg", timeout=WAIT)
+    expect(rows.nth(0)).to_contain_text("новый.jpg")
     expect(rows.nth(0)).to_contain_text(person.t("work.nothing"))
     expect(rows.nth(1)).to_contain_text("старый.jpg")
     expect(rows.nth(1)).to_contain_text(things.record_of(things.KNOWN_TOOL)["Name"])
@@ -36,7 +36,7 @@ def test_my_searches_are_listed_newest_first_and_erased(person: Person, museum: 
     person.result()
     assert person.query == older
     person.page.go_back()
-    expect(rows.nth(0).get_by_role("link")).to_be_focused(timeout=WAIT)
+    expect(rows.nth(0).get_by_role("link")).to_be_focused()
 
 
 def test_a_search_is_erased_with_those_of_its_photos(person: Person, museum: Museum) -> None:
@@ -47,7 +47,7 @@ def test_a_search_is_erased_with_those_of_its_photos(person: Person, museum: Mus
     museum.result(part)
     person.go("history")
     rows = person.main.locator(".rowline:not(.ghost)")
-    expect(rows.filter(has_text="часть.jpg")).to_have_count(2, timeout=WAIT)
+    expect(rows.filter(has_text="часть.jpg")).to_have_count(2)
     expect(rows.filter(has_text=person.t("chip.region"))).to_have_count(1)
     rows.filter(has=person.page.locator(f'a[href="#/q/{query}"]')).get_by_role("button").click()
     expect(person.page.locator("dialog.ask")).to_contain_text(person.t("history.delete_why"))
@@ -69,9 +69,9 @@ def test_a_search_whose_first_hit_is_gone_says_so(registrar: Person) -> None:
     registrar.page.route("**/api/queries?limit=*", lost)
     registrar.go("history")
     row = registrar.main.locator(".rowline:not(.ghost)").first
-    expect(row.locator("a")).to_have_text(registrar.t("history.gone"), timeout=WAIT)
+    expect(row.locator("a")).to_have_text(registrar.t("history.gone"))
     registrar.go()
-    expect(registrar.main.locator(".recent-name").first).to_have_text(registrar.t("history.gone"), timeout=WAIT)
+    expect(registrar.main.locator(".recent-name").first).to_have_text(registrar.t("history.gone"))
 
 
 def test_more_of_my_searches_are_a_press_away(registrar: Person, museum: Museum) -> None:
@@ -81,7 +81,7 @@ def test_more_of_my_searches_are_a_press_away(registrar: Person, museum: Museum)
         museum.upload(jpeg(number % 8))
     registrar.go("history")
     rows = registrar.main.locator(".rowline:not(.ghost)")
-    expect(rows).to_have_count(30, timeout=WAIT)
+    expect(rows).to_have_count(30)
     registrar.button("list.more").click()
     expect(rows.nth(30)).to_be_visible()
 
@@ -101,19 +101,19 @@ def test_my_drafts_are_listed_by_name_and_state(person: Person, museum: Museum) 
     expect(person.main).to_contain_text(person.t("drafts.none_such"))
     person.page.get_by_label(person.t("drafts.state")).select_option("")
     rows.get_by_role("link").click()
-    expect(person.main.locator("h1")).to_have_text(name, timeout=WAIT)
+    expect(person.main.locator("h1")).to_have_text(name)
     photos = person.main.locator(".draft-photos li")
     expect(photos).to_have_count(1)
     with person.page.expect_file_chooser() as chooser:
         person.button("draft.add").click()
     chooser.value.set_files({"name": "side.jpg", "mimeType": "image/jpeg", "buffer": things.seen_again(things.NEW_COIN, 42)})
-    expect(photos).to_have_count(2, timeout=WAIT)
-    expect(person.page.locator("#polite")).to_have_text(person.t("draft.read"), timeout=WAIT)
+    expect(photos).to_have_count(2)
+    expect(person.page.locator("#polite")).to_have_text(person.t("draft.read"))
     person.button("draft.make_main").click()
     expect(person.page.locator("#polite")).to_have_text(person.t("draft.ordered"))
     person.page.get_by_role("button", name=person.t("draft.remove", n=2)).click()
     person.button("delete.yes").click()
-    expect(photos).to_have_count(1, timeout=WAIT)
+    expect(photos).to_have_count(1)
     person.value("Name").fill(f"{name} 2")
     person.saved()
     expect(person.main.locator("h1")).to_have_text(f"{name} 2")
@@ -135,7 +135,7 @@ def test_an_imported_record_can_only_be_read(registrar: Person, museum: Museum) 
     """Its master is the museum's system."""
     found = museum.ask("GET", "/objects?number=КП-1103")[1]["items"][0]
     registrar.go(f"o/{found['id']}")
-    expect(registrar.main.locator("h1")).to_have_text(things.record_of(things.KNOWN_COIN)["Name"], timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_have_text(things.record_of(things.KNOWN_COIN)["Name"])
     expect(registrar.main).to_contain_text(registrar.t("object.imported"))
     expect(registrar.main.locator(".views button")).to_have_count(2)
     expect(registrar.main.locator("textarea")).to_have_count(0)
@@ -157,7 +157,7 @@ def test_a_wrong_token_in_the_address_is_said(arrive: Arrive, museum: Museum, la
     person = arrive(lang, signed_in=False)
     person.excused.append("401")
     person.page.goto(f"{museum.base}/#token=wrong")
-    expect(person.main.locator("h1")).to_have_text(person.t("sign.title"), timeout=WAIT)
+    expect(person.main.locator("h1")).to_have_text(person.t("sign.title"))
     expect(person.main.get_by_role("alert")).to_have_text(person.t("sign.wrong"))
 
 
@@ -224,10 +224,10 @@ def test_a_filter_of_drafts_is_there_when_she_comes_back(registrar: Person, muse
         registrar.page.locator(field).select_option(code)
     expect(rows).to_have_count(1)
     rows.get_by_role("link").click()
-    expect(registrar.main.locator("h1")).to_have_text("Пуговица", timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_have_text("Пуговица")
     for come in (registrar.page.go_back, registrar.page.reload):
         come()
-        expect(rows).to_have_count(1, timeout=WAIT)
+        expect(rows).to_have_count(1)
         for field, value in {**asked, **chosen}.items():
             expect(registrar.page.locator(field)).to_have_value(value)
         expect(registrar.page.locator("#d-class option")).not_to_have_count(2)
@@ -241,11 +241,11 @@ def test_who_comes_back_to_the_drafts_is_where_she_was(registrar: Person, museum
         assert museum.ask("POST", "/drafts", {"fields": {"Name": f"Гвоздь {number}"}})[0] == 201
     registrar.go("drafts")
     rows = registrar.main.locator(".rowline:not(.ghost)")
-    expect(rows).to_have_count(50, timeout=WAIT)
+    expect(rows).to_have_count(50)
     registrar.button("list.more").click()
     rows.nth(51).get_by_role("link", name="Гвоздь 1", exact=True).click()
-    expect(registrar.main.locator("h1")).to_have_text("Гвоздь 1", timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_have_text("Гвоздь 1")
     registrar.page.go_back()
     left = rows.nth(51).get_by_role("link", name="Гвоздь 1", exact=True)
-    expect(left).to_be_focused(timeout=WAIT)
+    expect(left).to_be_focused()
     expect(left).to_be_in_viewport()

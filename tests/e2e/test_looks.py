@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e import things
 from tests.e2e.conftest import Arrive, Windows, arriving
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.e2e.views import VIEWS, Scene
 from tests.e2e.words import LANGUAGES
 from tests.fixtures.stack import held
@@ -83,7 +83,7 @@ def test_nothing_moves_for_who_wants_no_motion(arrive: Arrive, museum: Museum, m
     person.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
     with held(museum.running, "search-interactive"):
         person.find()
-        expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"), timeout=WAIT)
+        expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"))
     person.result()
     person.hits.first.hover()
     person.button("card.copy").hover()

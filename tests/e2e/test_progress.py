@@ -23,7 +23,7 @@ def test_stages_pass_and_the_result_comes_by_itself(person: Person, museum: Muse
     now, steps = person.main.locator(".progress-now"), person.main.locator(".steps li")
     with held(museum.running, "search-interactive"):
         person.find()
-        expect(now).to_have_text(person.t("progress.search"), timeout=WAIT)
+        expect(now).to_have_text(person.t("progress.search"))
         expect(steps).to_have_text([person.t(f"step.{step}") for step in ("upload", "ingest", "preprocess", "embed", "search")])
         assert [one.get_attribute("class") for one in steps.all()] == ["done", "done", "done", "done", "now"]
         expect(person.page.locator("#polite")).to_have_text(person.t("progress.search"))
@@ -44,7 +44,7 @@ def test_the_expected_time_is_told_from_recent_searches(registrar: Person, museu
             re.compile(f"{registrar.t.like('progress.usual').pattern}|{registrar.t.like('progress.longer').pattern}"),
             timeout=WAIT,
         )
-        expect(more).to_have_text(registrar.t.like("progress.longer"), timeout=WAIT)
+        expect(more).to_have_text(registrar.t.like("progress.longer"))
     registrar.result()
 
 
@@ -56,7 +56,7 @@ def test_how_many_are_before_is_told(registrar: Person, museum: Museum) -> None:
         registrar.go()
         registrar.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_COIN, 5)))
         registrar.find()
-        expect(registrar.main.locator(".progress-more")).to_have_text(registrar.t.like("progress.ahead"), timeout=WAIT)
+        expect(registrar.main.locator(".progress-more")).to_have_text(registrar.t.like("progress.ahead"))
     registrar.result()
 
 
@@ -82,7 +82,7 @@ def test_ten_seconds_without_news_are_said_and_help_is_offered(registrar: Person
     registrar.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 7)))
     with held(museum.running, "search-interactive"):
         registrar.find()
-        expect(registrar.main.locator(".progress-help")).to_contain_text(registrar.t.like("progress.quiet"), timeout=WAIT)
+        expect(registrar.main.locator(".progress-help")).to_contain_text(registrar.t.like("progress.quiet"))
         expect(registrar.link("progress.leave")).to_be_visible()
         registrar.button("progress.check").click()
         expect(registrar.page.locator("#toasts")).to_contain_text(
@@ -97,7 +97,7 @@ def test_nothing_is_asked_in_a_rhythm_while_a_search_runs(registrar: Person, mus
     registrar.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 71)))
     with held(museum.running, "search-interactive"):
         registrar.find()
-        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"), timeout=WAIT)
+        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"))
         before = len(registrar.asked)
         registrar.page.wait_for_timeout(5000)
         assert registrar.asked[before:] == []
@@ -110,9 +110,9 @@ def test_a_reload_in_the_middle_loses_nothing(registrar: Person, museum: Museum)
     registrar.choose(("coin.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, 8)))
     with held(museum.running, "search-interactive"):
         registrar.find()
-        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"), timeout=WAIT)
+        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"))
         registrar.page.reload()
-        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"), timeout=WAIT)
+        expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.search"))
     registrar.result()
     assert registrar.names()[0] == TOOL
 
@@ -126,7 +126,7 @@ def test_the_same_address_shows_the_same_result_anywhere(registrar: Person, arri
     assert (registrar.names(), registrar.hits.locator(".hit-score strong").all_text_contents()) == (names, scores)
     tab = registrar.page.context.new_page()
     tab.goto(registrar.page.url)
-    expect(tab.locator(".hits .hit")).to_have_count(len(names), timeout=WAIT)
+    expect(tab.locator(".hits .hit")).to_have_count(len(names))
     other = arrive(registrar.t.lang).go(f"q/{query}")
     other.result()
     assert other.names() == names
@@ -136,7 +136,7 @@ def test_a_photo_that_cannot_be_searched_ends_with_why_and_what_to_do(person: Pe
     """Never on "processing": what the browser let pass, the pipeline refuses."""
     query = museum.upload(b"\xff\xd8\xff\xe0 no photo at all")
     person.go(f"q/{query}")
-    expect(person.main.locator("h1")).to_have_text(person.t("query.rejected"), timeout=WAIT)
+    expect(person.main.locator("h1")).to_have_text(person.t("query.rejected"))
     expect(person.main.locator(".note.bad")).to_contain_text(person.t(f"reject.{museum.result(query)['code']}"))
     expect(person.link("query.again")).to_be_visible()
 
@@ -145,7 +145,7 @@ def test_a_search_that_is_not_mine_is_not_there(person: Person) -> None:
     """An id grants nothing."""
     person.excused.append("404")
     person.go(f"q/{'0' * 28}")
-    expect(person.main.locator("h1")).to_have_text(person.t("query.gone"), timeout=WAIT)
+    expect(person.main.locator("h1")).to_have_text(person.t("query.gone"))
     expect(person.page).to_have_title(f"{person.t('query.gone')} · {person.t('app.name')}")
     expect(person.page.locator("#polite")).to_have_text(person.t("query.gone"))
 
@@ -165,6 +165,6 @@ def test_the_names_of_the_steps_are_read_whole(arrive: Arrive, museum: Museum, w
         person.go()
         person.choose(("coin.jpg", "image/jpeg", things.photo(things.NEW_COIN)))
         person.find()
-        expect(person.main.locator(".steps .now")).to_have_text(person.t("step.search"), timeout=WAIT)
+        expect(person.main.locator(".steps .now")).to_have_text(person.t("step.search"))
         assert person.page.evaluate(CUT) == []
     person.result()

@@ -255,7 +255,7 @@ def test_what_failed_for_good_is_said_in_her_language(person: Person) -> None:
         lambda route: route.fulfill(content_type="text/event-stream", body=f"event: result\ndata: {as_line(failed)}\n\n"),
     )
     person.go(f"q/{query}")
-    expect(person.main.locator(".note.bad")).to_contain_text(person.t("reject.worker-dead"), timeout=WAIT)
+    expect(person.main.locator(".note.bad")).to_contain_text(person.t("reject.worker-dead"))
     expect(person.main.locator(".note.bad")).not_to_contain_text("failed 4 times")
 
 
@@ -372,7 +372,7 @@ def test_a_draft_among_the_hits_is_called_one(person: Person) -> None:
     person.told(query, hits=drafted)
     expect(person.hits.first.locator(".hit-of")).to_contain_text(said)
     person.link("hit.compare", within=person.hits.first).click()
-    expect(person.page.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
+    expect(person.page.locator(".compare-record dl")).to_be_visible()
     expect(person.page.locator(".compare-name")).to_contain_text(said)
 
 
@@ -385,7 +385,7 @@ def test_more_are_there_after_a_reload_and_for_who_comes_back(registrar: Person)
     registrar.hits.nth(total - 2).scroll_into_view_if_needed()
     registrar.page.wait_for_function("() => history.state?.hits?.top === scrollY && scrollY > 0")
     registrar.page.reload()
-    expect(registrar.hits).to_have_count(total, timeout=WAIT)
+    expect(registrar.hits).to_have_count(total)
     expect(registrar.hits.nth(total - 2)).to_be_in_viewport()
     registrar.link("hit.compare", within=registrar.hits.nth(total - 2)).click()
     expect(registrar.page.locator("dialog.compare")).to_be_visible()
@@ -394,7 +394,7 @@ def test_more_are_there_after_a_reload_and_for_who_comes_back(registrar: Person)
     registrar.page.locator("#top nav a[href='#/history']").click()
     expect(registrar.main.locator("h1")).to_have_text(registrar.t("history.title"))
     registrar.page.go_back()
-    expect(registrar.hits).to_have_count(total, timeout=WAIT)
+    expect(registrar.hits).to_have_count(total)
     expect(registrar.hits.nth(total - 2)).to_be_in_viewport()
     registrar.go("history")
     registrar.go(f"q/{query}")

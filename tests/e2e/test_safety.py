@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from functions.catalogue.fields import FIELDS
 from tests.e2e.museum import EVIL, Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.pictures import jpeg
 
 PICTURE, CODED = 77, 78
@@ -44,7 +44,7 @@ def test_markup_in_a_record_stays_text_in_results_comparison_and_card(registrar:
     expect(registrar.hits.first.locator("h3")).to_contain_text(f"Name {EVIL}")
     harmless(registrar)
     registrar.link("hit.compare", within=registrar.hits.first).click()
-    expect(registrar.page.locator(".compare-record")).to_contain_text(f"Provenance {EVIL}", timeout=WAIT)
+    expect(registrar.page.locator(".compare-record")).to_contain_text(f"Provenance {EVIL}")
     harmless(registrar)
     registrar.page.keyboard.press("Escape")
     registrar.button("same.different").first.click()
@@ -59,9 +59,9 @@ def test_markup_in_a_record_stays_text_in_results_comparison_and_card(registrar:
     expect(registrar.main.locator(".rowline:not(.ghost)").first).to_contain_text(EVIL)
     harmless(registrar)
     registrar.go("drafts")
-    expect(registrar.main.locator(".rowline:not(.ghost)").first).to_contain_text(EVIL, timeout=WAIT)
+    expect(registrar.main.locator(".rowline:not(.ghost)").first).to_contain_text(EVIL)
     registrar.main.locator(".rowline a").first.click()
-    expect(registrar.main.locator("h1")).to_contain_text(EVIL, timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_contain_text(EVIL)
     harmless(registrar)
     registrar.go()
     expect(registrar.main.locator(".recent")).to_contain_text(EVIL)
@@ -72,7 +72,7 @@ def test_markup_in_a_record_stays_text_in_results_comparison_and_card(registrar:
 def test_markup_in_a_record_stays_text_on_its_own_page(registrar: Person, evil: str) -> None:
     """And in what is like it."""
     registrar.go(f"o/{evil}")
-    expect(registrar.main.locator("h1")).to_contain_text(EVIL, timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_contain_text(EVIL)
     expect(registrar.main).to_contain_text(f"Fund {EVIL}")
     registrar.button("hit.like").click()
     registrar.result()
@@ -100,7 +100,7 @@ def test_markup_in_a_code_a_year_and_a_class_stays_text(registrar: Person, coded
     assert found["draft"]["CreationTimeStart"][0]["value"] == EVIL
     harmless(registrar)
     registrar.link("hit.compare", within=registrar.hits.first).click()
-    expect(registrar.page.locator(".compare-record dd").get_by_text(EVIL)).to_have_count(len(coded) - 1, timeout=WAIT)
+    expect(registrar.page.locator(".compare-record dd").get_by_text(EVIL)).to_have_count(len(coded) - 1)
     harmless(registrar)
     registrar.page.keyboard.press("Escape")
     if registrar.main.locator(".same").count():
@@ -110,7 +110,7 @@ def test_markup_in_a_code_a_year_and_a_class_stays_text(registrar: Person, coded
     expect(registrar.field("CreationTimeEnd")).to_contain_text(registrar.t("card.bad_year"))
     harmless(registrar)
     registrar.go(f"o/{hit['object']['id']}")
-    expect(registrar.main.locator(".object-record dd").get_by_text(EVIL)).to_have_count(len(coded) - 1, timeout=WAIT)
+    expect(registrar.main.locator(".object-record dd").get_by_text(EVIL)).to_have_count(len(coded) - 1)
     harmless(registrar)
 
 
@@ -118,7 +118,7 @@ def test_markup_in_an_address_a_batch_and_a_setting_stays_text(registrar: Person
     """Whoever made the link."""
     registrar.excused.append("404")
     registrar.page.goto(f"{registrar.museum.base}/#/batch/{EVIL.replace('/', '%2F')}")
-    expect(registrar.main.locator("h1")).to_contain_text("<img", timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_contain_text("<img")
     harmless(registrar)
     try:
         registrar.museum.ask("PUT", "/settings", {"own": {"FZK": EVIL}, "copy_order": []})

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from infra.local.part import processes_of
 from tests.e2e import things
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.fixtures.stack import Running, held, wait_for
 
 TOOL = things.record_of(things.KNOWN_TOOL)["Name"]
@@ -27,7 +27,7 @@ def on_its_way(person: Person, seed: int) -> None:
     person.go()
     person.choose(("saw.jpg", "image/jpeg", things.seen_again(things.KNOWN_TOOL, seed)))
     person.find()
-    expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"), timeout=WAIT)
+    expect(person.main.locator(".progress-now")).to_have_text(person.t("progress.search"))
     person.excused.extend(TROUBLE)
 
 
@@ -47,7 +47,7 @@ def test_offline_in_the_middle_of_a_search(registrar: Person, museum: Museum) ->
         on_its_way(registrar, 61)
         query = registrar.query
         registrar.page.context.set_offline(True)
-        expect(registrar.main.locator(".progress-help")).to_contain_text(registrar.t("progress.offline"), timeout=WAIT)
+        expect(registrar.main.locator(".progress-help")).to_contain_text(registrar.t("progress.offline"))
     museum.result(query)
     registrar.page.context.set_offline(False)
     registrar.result()
@@ -65,7 +65,7 @@ def test_offline_in_the_middle_of_an_upload(registrar: Person) -> None:
     registrar.find()
     expect(registrar.main.locator(".progress-more")).to_have_text(registrar.t.like("progress.bytes"))
     line.send("Network.emulateNetworkConditions", {**slow, "offline": True})
-    expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.upload_waits"), timeout=WAIT)
+    expect(registrar.main.locator(".progress-now")).to_have_text(registrar.t("progress.upload_waits"))
     line.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
     registrar.result()
     expect(registrar.hits).to_have_count(10)
@@ -148,7 +148,7 @@ def test_a_page_of_which_a_part_could_not_be_fetched_says_so_and_comes_when_it_c
     absent = registrar.page.get_by_role("alert").filter(has_text="opens by itself")
     expect(absent).to_be_visible()
     registrar.page.unroute(f"**/{part}")
-    expect(registrar.main.locator("h1")).to_have_text(registrar.t("history.title"), timeout=WAIT)
+    expect(registrar.main.locator("h1")).to_have_text(registrar.t("history.title"))
     expect(absent).to_be_hidden()
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.e2e import things
 from tests.e2e.museum import Museum
-from tests.e2e.person import WAIT, Person
+from tests.e2e.person import Person
 from tests.fixtures.stack import wait_for
 
 BATCH = "27 ноября, утро"
@@ -66,14 +66,14 @@ def _result(path: Callable[[Scene], str]) -> Open:
 def _listing(path: str) -> Open:
     def opened(person: Person, _: Scene) -> None:
         person.go(path)
-        expect(person.main.locator(".rowline:not(.ghost)").first).to_be_visible(timeout=WAIT)
+        expect(person.main.locator(".rowline:not(.ghost)").first).to_be_visible()
 
     return opened
 
 
 def _search(person: Person, _: Scene) -> None:
     person.go()
-    expect(person.main.locator(".recent a").first).to_be_visible(timeout=WAIT)
+    expect(person.main.locator(".recent a").first).to_be_visible()
 
 
 def _given(person: Person, _: Scene) -> None:
@@ -84,14 +84,14 @@ def _given(person: Person, _: Scene) -> None:
 
 def _rejected(person: Person, there: Scene) -> None:
     person.go(f"q/{there.rejected}")
-    expect(person.main.locator("h1")).to_have_text(person.t("query.rejected"), timeout=WAIT)
+    expect(person.main.locator("h1")).to_have_text(person.t("query.rejected"))
 
 
 def _compare(person: Person, there: Scene) -> None:
     person.go(f"q/{there.same}")
     person.result()
     person.link("hit.compare", within=person.hits.first).click()
-    expect(person.page.locator(".compare-record dl")).to_be_visible(timeout=WAIT)
+    expect(person.page.locator(".compare-record dl")).to_be_visible()
 
 
 def _crop(person: Person, there: Scene) -> None:
@@ -116,12 +116,12 @@ def _review(person: Person, there: Scene) -> None:
 
 def _object(person: Person, there: Scene) -> None:
     person.go(f"o/{there.known}")
-    expect(person.main.locator(".object-record dl")).to_be_visible(timeout=WAIT)
+    expect(person.main.locator(".object-record dl")).to_be_visible()
 
 
 def _draft(person: Person, there: Scene) -> None:
     person.go(f"d/{there.draft}")
-    expect(person.main.locator(".card .tag").first).to_be_visible(timeout=WAIT)
+    expect(person.main.locator(".card .tag").first).to_be_visible()
 
 
 def _plan(person: Person, _: Scene) -> None:
@@ -138,13 +138,13 @@ def _plan(person: Person, _: Scene) -> None:
 
 def _batch(person: Person, _: Scene) -> None:
     person.go(f"batch/{quote(BATCH, safe='')}")
-    expect(person.main.locator(".worklist a")).to_have_count(4, timeout=WAIT)
-    expect(person.main.locator(".card .tag").first).to_be_visible(timeout=WAIT)
+    expect(person.main.locator(".worklist a")).to_have_count(4)
+    expect(person.main.locator(".card .tag").first).to_be_visible()
 
 
 def _settings(person: Person, _: Scene) -> None:
     person.go("settings")
-    expect(person.page.locator(".order li").first).to_be_visible(timeout=WAIT)
+    expect(person.page.locator(".order li").first).to_be_visible()
 
 
 def _sign(person: Person, _: Scene) -> None:
